@@ -1,0 +1,207 @@
+"""What every index promises, checked against brute force with the one distance kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from workbench.errors import DimensionError, InvalidError
+from workbench.search.distance import Distance, distances
+from workbench.search.index import BlockIndex, ExactIndex, Index
+from workbench.search.scan import Block, Blocks
+
+D = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An implementation: ``make`` gets vectors (n, D) and gives them ids 0 … n − 1."""
+
+    distance: Distance
+    make: Callable[[np.ndarray], Index]
+    unit: bool = False
+
+
+def block_index(vectors: np.ndarray) -> Index:
+    cuts = sorted({0, len(vectors) // 3, len(vectors) // 2, len(vectors)})
+    parts = [vectors[low:high] for low, high in pairwise(cuts) if high > low]
+    return BlockIndex(Blocks(vectors.shape[1], tuple(Block(np.ascontiguousarray(part)) for part in parts)))
+
+
+def exact_index(distance: Distance) -> Callable[[np.ndarray], Index]:
+    def make(vectors: np.ndarray) -> Index:
+        index = ExactIndex(vectors.shape[1], distance)
+        order = np.random.default_rng(len(vectors)).permutation(len(vectors))
+        for part in np.array_split(order, 3):
+            index.add(part, vectors[part])
+        return index
+
+    return make
+
+
+KINDS = {
+    "blocks-cosine": Kind("cosine", block_index, unit=True),
+    "exact-cosine": Kind("cosine", exact_index("cosine")),
+    "exact-euclidean": Kind("euclidean", exact_index("euclidean")),
+    "exact-dot": Kind("dot", exact_index("dot")),
+}
+# Few distinct values make many ties; the wide ones overflow and vanish in float32 products.
+few = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])
+wide = st.floats(-(2.0**127), 2.0**127, width=32)
+each_kind = pytest.mark.parametrize("name", sorted(KINDS))
+
+
+def rows(kind: Kind, vectors: np.ndarray) -> np.ndarray:
+    vectors = vectors[vectors.any(axis=1)] if kind.distance == "cosine" else vectors
+    if kind.unit:
+        wide_rows = vectors.astype(np.float64)
+        wide_rows /= np.abs(wide_rows).max(axis=1, keepdims=True)
+        vectors = (wide_rows / np.linalg.norm(wide_rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.ascontiguousarray(vectors, np.float32)
+
+
+def brute(vectors: np.ndarray, query: np.ndarray, k: int, distance: Distance, ids: np.ndarray):
+    far = distances(vectors[ids], query, distance)
+    order = np.lexsort((ids, far))[:k]
+    return ids[order], far[order]
+
+
+@each_kind
+@settings(max_examples=60, deadline=None)
+@given(
+    vectors=st.one_of(
+        arrays(np.float32, st.tuples(st.integers(1, 40), st.just(D)), elements=few),
+        arrays(np.float32, st.tuples(st.integers(1, 40), st.just(D)), elements=wide),
+    ),
+    query=st.one_of(arrays(np.float32, D, elements=few), arrays(np.float32, D, elements=wide)),
+    k=st.integers(1, 50),
+    share=st.sampled_from([None, 0.0, 0.1, 0.5, 1.0]),
+    seed=st.integers(0, 9),
+)
+def test_the_answer_is_that_of_brute_force_in_ids_bits_and_order(name, vectors, query, k, share, seed):
+    kind = KINDS[name]
+    vectors = rows(kind, vectors)
+    if kind.distance == "cosine" and (not query.any() or not len(vectors)):
+        return
+    index = kind.make(vectors)
+    rng = np.random.default_rng(seed)
+    ids = np.arange(len(vectors)) if share is None else np.flatnonzero(rng.random(len(vectors)) < share)
+    allowed = None if share is None else np.append(rng.permutation(ids), [len(vectors) + 5, -3])
+
+    got = index.search(query, k, allowed=allowed)
+
+    want_ids, want_far = brute(vectors, query, k, kind.distance, ids)
+    assert got.ids.tolist() == want_ids.tolist()
+    assert got.distances.tobytes() == want_far.tobytes()
+    assert len(got) == min(k, len(ids))
+
+
+@each_kind
+@pytest.mark.parametrize("share", [None, 0.001, 0.05, 0.4, 1.0])
+def test_many_rows_in_many_chunks_and_every_plan(name, share):
+    kind = KINDS[name]
+    rng = np.random.default_rng(3)
+    vectors = rows(kind, rng.standard_normal((30_000, 16)).astype(np.float32))
+    vectors[20_000:20_500] = vectors[77]
+    index, query = kind.make(vectors), vectors[77] + np.float32(0.01)
+    ids = np.arange(len(vectors)) if share is None else np.flatnonzero(rng.random(len(vectors)) < share)
+
+    got = index.search(query, 40, allowed=None if share is None else ids)
+
+    want_ids, want_far = brute(vectors, query, 40, kind.distance, ids)
+    assert got.ids.tolist() == want_ids.tolist()
+    assert got.distances.tobytes() == want_far.tobytes()
+
+
+@each_kind
+def test_a_distance_has_the_same_bits_whatever_else_is_in_the_index(name):
+    kind = KINDS[name]
+    vectors = rows(kind, np.random.default_rng(5).standard_normal((500, 257)).astype(np.float32))
+    query = vectors[3] * np.float32(1.0)
+    whole = kind.make(vectors).search(query, 500)
+    far = dict(zip(whole.ids.tolist(), whole.distances.tolist(), strict=True))
+
+    for row in (0, 3, 250, 499):
+        alone = kind.make(vectors[row : row + 1]).search(query, 1)
+        assert alone.distances[0] == far[row]
+
+
+@each_kind
+def test_ties_go_by_id_and_can_all_be_had(name):
+    kind = KINDS[name]
+    index = kind.make(np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], np.float32))
+
+    assert index.search([1, 0, 0], 2).ids.tolist() == [1, 2]
+    assert index.search([1, 0, 0], 2, ties=True).ids.tolist() == [1, 2, 4]
+    assert index.search([1, 0, 0], 4, ties=True).ids.tolist() == [1, 2, 4, 0, 3]
+
+
+@each_kind
+@pytest.mark.parametrize("k", [0, -1, True, 2.0, "3", None])
+def test_k_is_a_whole_number_above_zero(name, k):
+    with pytest.raises(InvalidError, match="k must be"):
+        KINDS[name].make(np.eye(3, dtype=np.float32)).search([1, 0, 0], k)
+
+
+@each_kind
+def test_another_dimension_is_refused_with_both(name):
+    index = KINDS[name].make(np.eye(3, dtype=np.float32))
+    with pytest.raises(DimensionError, match=r"dimension 3, the vector has 4") as caught:
+        index.search([1, 0, 0, 0], 1)
+    assert caught.value.details == {"expected": 3, "got": 4}
+
+
+@each_kind
+@pytest.mark.parametrize("bad", [[np.nan, 0, 1], [np.inf, 0, 1], [1e300, 0, 1]])
+def test_nan_and_infinity_are_refused(name, bad):
+    with pytest.raises(InvalidError, match="NaN or infinity"):
+        KINDS[name].make(np.eye(3, dtype=np.float32)).search(bad, 1)
+
+
+@each_kind
+def test_the_zero_vector_has_no_cosine_and_other_distances(name):
+    kind = KINDS[name]
+    index = kind.make(np.eye(3, dtype=np.float32))
+    if kind.distance == "cosine":
+        with pytest.raises(InvalidError, match="is zero"):
+            index.search([0, 0, 0], 1)
+    else:
+        assert index.search([0, 0, 0], 9).distances.tolist() == [1.0, 1.0, 1.0]
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "bad", [["a", "b", "c"], ["1", "2", "3"], [[1, 0, 0]], [1j, 0, 0], [True, False, True], 5, [[1], 2]]
+)
+def test_what_is_not_one_vector_of_numbers_is_refused(name, bad):
+    with pytest.raises(InvalidError):
+        KINDS[name].make(np.eye(3, dtype=np.float32)).search(bad, 1)
+
+
+@each_kind
+def test_nothing_in_or_nothing_allowed_is_an_empty_answer(name):
+    kind = KINDS[name]
+    assert len(kind.make(np.eye(3, dtype=np.float32)).search([1, 0, 0], 5, allowed=np.array([], np.int64))) == 0
+    assert len(kind.make(np.eye(3, dtype=np.float32)).search([1, 0, 0], 5, allowed=[77, 78])) == 0
+    empty = kind.make(np.empty((0, 3), np.float32))
+    assert (len(empty), len(empty.search([1, 0, 0], 5))) == (0, 0)
+
+
+@each_kind
+def test_allowed_ids_may_come_in_any_order_and_twice(name):
+    index = KINDS[name].make(np.eye(3, dtype=np.float32))
+    assert index.search([1, 0, 0], 5, allowed=[2, 0, 2, 0]).ids.tolist() == [0, 2]
+
+
+@each_kind
+@pytest.mark.parametrize("bad", [["a"], [0.5], np.array([2**63], np.uint64), [[1]]])
+def test_allowed_ids_are_whole_numbers(name, bad):
+    with pytest.raises(InvalidError, match="Ids of an index"):
+        KINDS[name].make(np.eye(3, dtype=np.float32)).search([1, 0, 0], 5, allowed=bad)

@@ -1,0 +1,49 @@
+"""``lh drill``: prove on this machine that nothing is lost when writers die."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from workbench.cli import show
+from workbench.cli.app import JsonOption, LakeOption, app
+from workbench.cli.progress import Bar
+from workbench.errors import InvalidError
+from workbench.lake.drill import Outcome, Plan, drill
+from workbench.lake.s3 import open_storage
+
+
+@app.command("drill")
+def drill_command(
+    writers: Annotated[int, typer.Option(min=1, help="Processes that write at once.")] = 8,
+    readers: Annotated[int, typer.Option(min=0, help="Processes that read meanwhile.")] = 4,
+    kills: Annotated[int, typer.Option(min=0, help="Writers killed at random points.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the random points.")] = 7,
+    as_json: JsonOption = False,
+    lake: LakeOption = None,
+) -> None:
+    """Kill writers at random points and prove that the lake lost nothing. Runs on a lake of its own."""
+    with ExitStack() as stack:
+        url = _empty(lake) if lake else stack.enter_context(tempfile.TemporaryDirectory(prefix="lh-drill-"))
+        show.lake_line(url, "drill")
+        bar = stack.enter_context(Bar())
+        outcome = drill(url, Plan(writers, readers, kills=kills, seed=seed), progress=bar)
+    show.json_out(outcome.to_dict()) if as_json else _told(outcome)
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+def _empty(url: str) -> str:
+    if open_storage(url).folders("datasets"):
+        raise InvalidError(f"{url} holds datasets; a drill wants a lake of its own.", hint="lh drill, without --lake")
+    return url
+
+
+def _told(o: Outcome) -> None:
+    show.line(f"{o.acknowledged:,} batches acknowledged, {o.batches:,} there, {o.kills:,} writers killed with SIGKILL")
+    show.line(f"{o.reads:,} reads meanwhile; the next writer after all the kills took {o.stranded_s:.1f} s")
+    for fault in o.faults:
+        show.line(f"✗ {fault}")
+    show.line(f"{'nothing lost, nothing torn, nothing to repair' if o.passed else 'FAILED'}  {o.elapsed_s:.0f} s")

@@ -1,0 +1,101 @@
+"""``lh ingest`` and ``lh rejects``: files in, and what was set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import show
+from workbench.cli.app import JsonOption, LakeOption, app, pairs, workbench
+from workbench.cli.progress import Bar
+from workbench.lake.dialect import Overrides
+from workbench.lake.report import Report, Request
+from workbench.lake.sources import Reading
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="CSV, TSV, text (also .gz), Parquet, JSON, NDJSON, Excel.")],
+    name: Annotated[str, typer.Option(help="Dataset; else taken from the file's name.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="The file takes the place of the rows there are.")] = False,
+    key: Annotated[str, typer.Option(help="Upsert by these columns: --key worker_id.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show types, PII, drift, rejects; write nothing.")] = False,
+    evolve: Annotated[bool, typer.Option("--evolve", help="Take new columns and wider types.")] = False,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="Set rows aside that do not fit.")] = False,
+    rename: Annotated[list[str] | None, typer.Option(help="file_column=dataset_column; repeatable.")] = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help="column=text|int|double|date dmy …")] = None,
+    pii: Annotated[list[str] | None, typer.Option(help="column=name|email|phone|…; empty for none.")] = None,
+    max_rejects: Annotated[int | None, typer.Option("--max-errors", help="Refuse the file above this many.")] = None,
+    message: Annotated[str, typer.Option("-m", "--message", help="Why, for the history.")] = "",
+    text: Annotated[bool, typer.Option("--text", help="Keep every cell exactly as its text.")] = False,
+    encoding: Annotated[str | None, typer.Option(help="Override: cp1252, utf-16, …")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Override: one or more characters, \\t for tab.")] = None,
+    quote: Annotated[str | None, typer.Option(help="Override: the quote character.")] = None,
+    escape: Annotated[str | None, typer.Option(help="Override: doubled, backslash, both or none.")] = None,
+    skip_lines: Annotated[int | None, typer.Option(help="Override: lines before the header.")] = None,
+    header_rows: Annotated[int | None, typer.Option(help="Override: rows of the header, 0 for none.")] = None,
+    trailing_lines: Annotated[int | None, typer.Option(help="Override: lines after the table.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; else the first.")] = None,
+    as_json: JsonOption = False,
+    lake: LakeOption = None,
+) -> None:
+    """Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."""
+    overrides = Overrides(
+        encoding=encoding, delimiter=delimiter and delimiter.replace("\\t", "\t"), quote=quote, escape=escape,
+        skip_lines=skip_lines, header_rows=header_rows, trailing_lines=trailing_lines,
+    )  # fmt: skip
+    request = Request(
+        path, name, mode="upsert" if key else "replace" if replace else "append",
+        key=tuple(k.strip() for k in key.split(",") if k.strip()), message=message, evolve=evolve,
+        quarantine=quarantine, rename=pairs(rename or [], "--rename"), types=pairs(type_ or [], "--type"),
+        pii=pairs(pii or [], "--pii"), max_rejects=max_rejects, dry_run=dry_run,
+        how=Reading(overrides, text, sheet),
+    )  # fmt: skip
+    with workbench(lake) as wb, Bar() as bar:
+        done = wb.lake.ingest(request, bar)
+    show.json_out(done.to_dict()) if as_json else _told(done)
+
+
+def _told(done: Report) -> None:
+    show.report(done)
+    if done.dry_run:
+        show.table(
+            ["column", "type", "PII", "unit"], [[c.name, c.type, c.pii or "", c.unit] for c in done.columns]
+        )
+        show.line("dry run: nothing was written")
+    for r in done.rejects.slice(0, 5).to_pylist():
+        show.line(f"  rejected line {r['line']} (byte {r['byte_offset']}): {r['reason']}")
+    if done.rejected and not done.dry_run:
+        show.remark(f"lh rejects {done.name} --out fix.csv   mend it, then   lh rejects {done.name} --replay fix.csv")
+
+
+@app.command()
+def rejects(
+    name: Annotated[str, typer.Argument(help="Dataset.")],
+    snapshot: Annotated[int | None, typer.Option(help="Only those of this snapshot.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the raw rows to this file, to mend by hand.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Append a mended file.")] = None,
+    as_json: JsonOption = False,
+    lake: LakeOption = None,
+) -> None:
+    """Rows that ingests set aside: where, why, and their raw text; mend and replay them."""
+    with workbench(lake) as wb, Bar() as bar:
+        if replay:
+            _told(wb.lake.replay(name, replay, bar))
+        elif out:
+            show.line(f"{wb.lake.rejects_to_fix(name, out, snapshot):,} rows written to {out}")
+            show.line(f"mend them, then: lh rejects {name} --replay {out}")
+        else:
+            found = wb.lake.rejects(name, snapshot)
+            rows = [{"snapshot": f.snapshot.version, **r} for f in found for r in f.rows.to_pylist()]
+            show.json_out(rows) if as_json else _listed(name, rows)
+
+
+def _listed(name: str, rows: list[dict[str, object]]) -> None:
+    if not rows:
+        show.line(f"No ingest of {name} set rows aside.")
+        return
+    columns = ["snapshot", "line", "byte_offset", "column", "reason", "raw"]
+    show.table(columns, [[r[c] for c in columns] for r in rows], right=columns[:3])

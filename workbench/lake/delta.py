@@ -1,0 +1,328 @@
+"""One Delta table as we use it: every commit is a compare-and-swap on the version it was decided against.
+
+Delta's own retry rebases a write onto whatever came in between; here nothing is rebased. A commit either lands exactly
+on the version that was checked, or it is lost and decided anew (`LostError`), so "look, then write" is one atomic step
+across processes, on a disk and on S3 alike.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+from workbench.errors import BusyError, InvalidError, ProviderError
+from workbench.lake.manifest import About, Column, DataFile, Manifest, Note, Snapshot, Source
+from workbench.lake.storage import Storage
+
+FORMAT = 1  # of the "lh" record in a commit
+_RECORD = "lh.dataset"
+_READER_FEATURES = {"timestampNtz"}
+_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}  # history is the audit trail: keep it
+
+
+class LostError(BusyError):
+    """Another writer committed first; decide again on the new version."""
+
+
+class AbsentError(LookupError):
+    """There is no table at that place. The catalog turns it into a NotFoundError with near matches."""
+
+
+def folder(name: str) -> str:
+    """The key of a dataset's folder."""
+    return f"datasets/{name}"
+
+
+def log_key(name: str, version: int) -> str:
+    """The key of the commit file that made ``version`` (ours count from 1, Delta's from 0)."""
+    return f"{folder(name)}/_delta_log/{version - 1:020}.json"
+
+
+def load(storage: Storage, name: str, version: int | None = None) -> Manifest:
+    """The manifest of a dataset at its newest or a given version. Raises AbsentError."""
+    return _to_manifest(name, _open(storage, name, version))
+
+
+def history(storage: Storage, name: str) -> list[Snapshot]:
+    """All snapshots, newest first. Raises AbsentError."""
+    with _mapped(name):
+        return [_to_snapshot(entry) for entry in _open(storage, name).history()]
+
+
+def ingested(storage: Storage, manifest: Manifest, sha256: str) -> int | None:
+    """The version at which a file of these bytes went into the present content, or None."""
+    table = _open(storage, manifest.name, manifest.version)
+    version = table.transaction_version(f"source:{sha256}")
+    reset = table.transaction_version("reset") or 0
+    return version if version is not None and version >= reset else None
+
+
+def create(
+    storage: Storage, name: str, columns: Sequence[Column], files: Sequence[DataFile], note: Note, about: About
+) -> None:
+    """Version 1 of a new table, in one commit. Raises LostError when somebody else created it first."""
+    with _mapped(name):
+        create_table_with_add_actions(
+            storage.uri(folder(name)),
+            Schema.from_arrow(to_schema(columns, about)),
+            [_add(f) for f in files],
+            name=name,
+            configuration=dict(_CONFIGURATION),
+            storage_options=storage.delta_options(),
+            commit_properties=_properties(note, version=1, rows=sum(f.rows for f in files)),
+        )
+
+
+def append(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note) -> None:
+    """Add files to exactly ``base``. Raises LostError."""
+    rows = base.row_count + sum(f.rows for f in files)
+    _write(storage, base, "append", base.columns, files, note, rows)
+
+
+def replace(
+    storage: Storage, base: Manifest, columns: Sequence[Column], files: Sequence[DataFile], note: Note, *, keep: bool
+) -> None:
+    """Put ``files`` and ``columns`` in the place of exactly ``base``.
+
+    ``keep`` says that the content of base is still in there (upsert, evolve, compact), so the files it came from still
+    count as ingested. Raises LostError.
+    """
+    _write(storage, base, "overwrite", columns, files, note, sum(f.rows for f in files), reset=not keep)
+
+
+def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note) -> None:
+    """Make ``files`` (of an older version with the same columns) the content of exactly ``base``. Raises LostError."""
+    now_ms = int(time.time() * 1000)
+    old, new = {f.path for f in base.files}, {f.path for f in files}
+    gone = [RemoveAction(f.path, True, now_ms, f.size_bytes, {}) for f in base.files if f.path not in new]  # noqa: FBT003
+    table = _open(storage, base.name, base.version)
+    with _mapped(base.name):
+        table.create_write_transaction(
+            [*gone, *(_add(f) for f in files if f.path not in old)],
+            "append",
+            Schema.from_arrow(to_schema(base.columns, base.about)),
+            commit_properties=_properties(note, version=base.version + 1, rows=sum(f.rows for f in files), reset=True),
+        )
+
+
+def annotate(storage: Storage, base: Manifest, columns: Sequence[Column], note: Note, about: About) -> None:
+    """Change what is said of the table and its columns (owner, tags, PII tags), not its data. Raises LostError."""
+    table = _open(storage, base.name, base.version)
+    with _mapped(base.name):
+        properties = _properties(note, version=base.version + 1, rows=base.row_count)
+        # One commit: the first column carries the record of the whole table.
+        table.alter.set_column_metadata(
+            columns[0].name, {_RECORD: _record(about, columns)}, commit_properties=properties
+        )
+
+
+def to_schema(columns: Sequence[Column], about: About) -> pa.Schema:
+    """The Delta schema of the columns, with what we say of them in their metadata.
+
+    Delta has no place for facts about a table but ``delta.*`` settings, so the first column's metadata carries them.
+    """
+    fields: list[pa.Field] = []
+    for c in columns:
+        said = {"lh.unit": c.unit, "lh.restore": c.restore, "lh.type": c.type if c.restore else ""}
+        said[_RECORD] = "" if fields else _record(about, columns)
+        fields.append(
+            pa.field(c.name, _stored_type(c), nullable=c.nullable, metadata={k: v for k, v in said.items() if v})
+        )
+    return pa.schema(fields)
+
+
+def _record(about: About, columns: Sequence[Column]) -> str:
+    pii = {c.name: c.pii for c in columns if c.pii}
+    record: dict[str, Any] = {"owner": about.owner, "description": about.description, "tags": about.tags, "pii": pii}
+    record |= {"expired_before": about.expired_before} if about.expired_before else {}
+    return json.dumps(record, ensure_ascii=False, sort_keys=True)
+
+
+def _stored_type(column: Column) -> pa.DataType:
+    return parse_type(column.stored or column.type)
+
+
+def parse_type(text: str) -> pa.DataType:
+    """The Arrow type behind a canonical string; nested ones included."""
+    simple = {
+        "double": pa.float64(),
+        "float": pa.float32(),
+        "date32[day]": pa.date32(),
+        "timestamp[us]": pa.timestamp("us"),
+        "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
+    }
+    if text in simple:
+        return simple[text]
+    if text.startswith("decimal128("):
+        width, scale = text[11:-1].split(",")
+        return pa.decimal128(int(width), int(scale))
+    if text.startswith("list<"):
+        return pa.list_(pa.field("element", parse_type(text[5:-1].partition(": ")[2])))
+    if text.startswith("struct<"):
+        return pa.struct([(k, parse_type(t)) for k, t in _split_fields(text[7:-1])])
+    if text.startswith("map<"):
+        (_, key), (_, item) = _split_fields("k: " + text[4:-1].replace(", ", ", v: ", 1))
+        return pa.map_(parse_type(key), parse_type(item))
+    return pa.type_for_alias(text)
+
+
+def _split_fields(text: str) -> Iterator[tuple[str, str]]:
+    depth, start = 0, 0
+    for i, c in enumerate(text + ","):
+        depth += (c in "<([") - (c in ">)]")
+        if c == "," and depth == 0:
+            name, _, kind = text[start:i].strip().partition(": ")
+            yield name, kind
+            start = i + 1
+
+
+def _write(
+    storage: Storage,
+    base: Manifest,
+    mode: str,
+    columns: Sequence[Column],
+    files: Sequence[DataFile],
+    note: Note,
+    rows: int,
+    *,
+    reset: bool = False,
+) -> None:
+    table = _open(storage, base.name, base.version)
+    with _mapped(base.name):
+        table.create_write_transaction(
+            [_add(f) for f in files],
+            mode,
+            Schema.from_arrow(to_schema(columns, base.about)),
+            commit_properties=_properties(note, version=base.version + 1, rows=rows, reset=reset),
+        )
+
+
+def _add(file: DataFile) -> AddAction:
+    # Row counts only: minima and maxima of a phone column would be people's data in the log.
+    stats = json.dumps({"numRecords": file.rows})
+    return AddAction(file.path, file.size_bytes, {}, int(time.time() * 1000), data_change=True, stats=stats)
+
+
+def _properties(note: Note, *, version: int, rows: int, reset: bool = False) -> CommitProperties:
+    record = {
+        "format": FORMAT,
+        "operation": note.operation,
+        "message": note.message,
+        "by": note.by,
+        "rows": rows,
+        "added": note.added,
+        "source": note.source.to_dict() if note.source else None,
+        "rejected": note.rejected,
+        "rejects_key": note.rejects_key,
+        "lineage": list(note.lineage),
+    }
+    sources = (*note.restored, *([note.source.sha256] if note.source else []))
+    marks = (["reset"] if reset else []) + [f"source:{sha256}" for sha256 in dict.fromkeys(sources)]
+    return CommitProperties(
+        custom_metadata={"lh": json.dumps({k: v for k, v in record.items() if v}, ensure_ascii=False)},
+        max_commit_retries=0,
+        app_transactions=[Transaction(mark, version, int(time.time() * 1000)) for mark in marks],
+    )
+
+
+def _open(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
+    with _mapped(name):
+        table = DeltaTable(
+            storage.uri(folder(name)),
+            version=None if version is None else version - 1,
+            storage_options=storage.delta_options(),
+        )
+    features = set(table.protocol().reader_features or ()) - _READER_FEATURES
+    if features:
+        raise InvalidError(
+            f"Dataset {name!r} was written with Delta features that this reader lacks: {', '.join(sorted(features))}.",
+            hint="Rewrite it without them with the engine that wrote it.",
+        )
+    return table
+
+
+def _to_manifest(name: str, table: DeltaTable) -> Manifest:
+    fields = pa.schema(table.schema().to_arrow())
+    said = [{k.decode(): v.decode() for k, v in (f.metadata or {}).items()} for f in fields]
+    about = json.loads(said[0].get(_RECORD, "{}")) if said else {}
+    pii = about.get("pii", {})
+    columns = tuple(
+        Column(
+            name=f.name,
+            type=m.get("lh.type") or str(f.type),
+            nullable=f.nullable,
+            pii=pii.get(f.name, ""),
+            unit=m.get("lh.unit", ""),
+            stored=str(f.type) if "lh.type" in m else "",
+            restore=m.get("lh.restore", ""),
+        )
+        for f, m in zip(fields, said, strict=True)
+    )
+    actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    actions.sort(key=lambda a: (a["modification_time"], a["path"]))  # rows come back in the order they went in
+    files = tuple(DataFile(a["path"], a["num_records"] or 0, a["size_bytes"]) for a in actions)
+    with _mapped(name):
+        newest = _to_snapshot(table.history(1)[0])
+    return Manifest(
+        name=name,
+        columns=columns,
+        version=table.version() + 1,
+        created_at=_moment(table.metadata().created_time),
+        snapshot=newest,
+        files=files,
+        about=About(
+            owner=about.get("owner", ""),
+            description=about.get("description", ""),
+            tags=tuple(about.get("tags", ())),
+            expired_before=about.get("expired_before", 0),
+        ),
+    )
+
+
+def _to_snapshot(entry: dict[str, Any]) -> Snapshot:
+    record = json.loads(entry.get("lh", "{}"))
+    source = record.get("source")
+    return Snapshot(
+        version=entry["version"] + 1,
+        created_at=_moment(entry["timestamp"]),
+        operation=record.get("operation") or str(entry.get("operation", "")).lower(),
+        rows=record.get("rows", 0) if record else None,
+        added=record.get("added", 0),
+        message=record.get("message", ""),
+        by=record.get("by", ""),
+        source=Source(**source) if source else None,
+        rejected=record.get("rejected", 0),
+        rejects_key=record.get("rejects_key", ""),
+        lineage=tuple(record.get("lineage", ())),
+    )
+
+
+def _moment(epoch_ms: int | None) -> dt.datetime:
+    return dt.datetime.fromtimestamp((epoch_ms or 0) / 1000, dt.UTC)
+
+
+@contextmanager
+def _mapped(name: str) -> Iterator[None]:
+    """Delta's exceptions as ours, at this one place."""
+    try:
+        yield
+    except TableNotFoundError:
+        raise AbsentError(name) from None
+    except CommitFailedError:
+        raise LostError(f"Another writer changed {name!r} first.", hint="Run the command again.") from None
+    except DeltaError as error:
+        text = str(error)
+        if "already exists" in text or "changed" in text:  # the race to create a table has no class of its own
+            raise LostError(f"Another writer created {name!r} first.", hint="Run the command again.") from None
+        if "nvalid table version" in text or "version" in text.lower():
+            raise AbsentError(name) from None
+        raise ProviderError(f"The log of dataset {name!r} could not be read: {text[:200]}", hint="lh doctor") from error

@@ -1,0 +1,279 @@
+"""A file becomes a snapshot: survey, fit, write, commit, in bounded memory and all or nothing.
+
+Plain text files go straight through the engine's own reader, with every value checked by the cast that types it; a
+file with anything unusual in it is read carefully instead. Both give the same rows (a property test says so).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from workbench import pii
+from workbench.errors import InvalidError
+from workbench.lake import fitting, infer, parquet, rejects
+from workbench.lake.catalog import Catalog
+from workbench.lake.dialect import reader_rejected
+from workbench.lake.drift import Change, drift_error, find_renames
+from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch, connect
+from workbench.lake.fitting import SAMPLE_ROWS, Fit
+from workbench.lake.loaded import Loaded, set_aside
+from workbench.lake.manifest import Column, DataFile, Manifest, Note
+from workbench.lake.mapping import literal
+from workbench.lake.relation import select_sql
+from workbench.lake.report import Report, Request
+from workbench.lake.sources import Opened, open_source
+from workbench.lake.stage import stage
+from workbench.lake.upsert import upsert
+
+PII_SAMPLE_ROWS = 2_000
+REJECTS_FLOOR, REJECTS_SHARE = 100, 0.01
+
+
+def quiet(stage_name: str, done: float, total: float) -> None:
+    """The progress that nobody watches."""
+
+
+def ingest(catalog: Catalog, request: Request, *, limits: Limits = NO_LIMITS, progress: Progress = quiet) -> Report:
+    """Load one file. Raises SchemaDriftError with the ways out, InvalidError for a file or option that means nothing.
+
+    Safe to kill at any time, to run twice, and to run in several processes at once.
+    """
+    started = time.perf_counter()
+    asked = request.checked()
+    with stage(catalog.storage) as folder:
+        con = connect(catalog.storage, replace(limits, spill=folder))
+        try:
+            opened = open_source(asked.path, con, folder, asked.how, progress)
+            job = _Job(catalog, asked, con, folder, progress)
+            report = catalog.decide(partial(job.run, opened))
+        finally:
+            con.close()
+    return replace(report, elapsed_s=time.perf_counter() - started)
+
+
+class _Job:
+    """One ingest. What was loaded is kept while only the commit has to be tried again."""
+
+    def __init__(
+        self, catalog: Catalog, request: Request, con: duckdb.DuckDBPyConnection, folder: Path, progress: Progress
+    ) -> None:
+        self.catalog, self.request, self.con, self.folder, self.progress = catalog, request, con, folder, progress
+        self._loaded: Loaded | None = None
+        self._against: str | None = None
+        self._files: Sequence[DataFile] | None = None
+        self._rejects_key: str | None = None
+
+    def run(self, opened: Opened) -> Report:
+        base = self.catalog.find(self.request.name)
+        if base and (done := self._already(opened, base)):
+            return done
+        against = base.fingerprint if base else ""
+        if self._loaded is None or self._against != against:
+            self._loaded, self._against = self.load(opened, base), against
+            self._files = self._rejects_key = None
+        self._check_rejects(self._loaded)
+        if self.request.mode == "upsert" and base:
+            return upsert(self.catalog, self.con, self.folder, self.request, base, self._loaded)
+        return self._dry(base, self._loaded) if self.request.dry_run else self._commit(base, self._loaded)
+
+    def _already(self, opened: Opened, base: Manifest) -> Report | None:
+        version = self.catalog.ingested(base, opened.source.sha256)
+        if version is None or self.request.mode == "upsert":
+            return None
+        snapshot = next((s for s in self.catalog.history(base.name) if s.version == version), base.snapshot)
+        if self.request.mode == "replace" and base.row_count != snapshot.added:
+            return None
+        return Report(
+            base.name, version, "unchanged", 0, base.row_count, base.columns, opened.source, base.size_bytes,
+            rejects.to_table([]), since=snapshot.created_at.isoformat(), dry_run=self.request.dry_run,
+        )  # fmt: skip
+
+    def load(self, opened: Opened, base: Manifest | None) -> Loaded:
+        """The file as a finished Parquet file that fits ``base``, and what was set aside."""
+        try:
+            loaded = self._write(opened, base)
+        except duckdb.Error as error:
+            if opened.careful is None:
+                raise InvalidError(
+                    f"{opened.source.file} cannot be read: {str(error).splitlines()[0][:300]}",
+                    hint="Check the export that made it.",
+                ) from error
+            return self._write(opened.careful(), base)
+        if opened.careful and reader_rejected(self.con):
+            return self._write(opened.careful(), base)
+        return loaded
+
+    def _write(self, opened: Opened, base: Manifest | None) -> Loaded:
+        loaded = self._onto(opened, base) if base else self._fresh(opened)
+        return self._tag(loaded, base)
+
+    def _fresh(self, opened: Opened) -> Loaded:
+        asked = self.request
+        make = partial(fitting.fresh, self.con, opened, types=asked.types, text=asked.how.text)
+        fit, final = make(sample_rows=SAMPLE_ROWS)
+        if final:
+            try:
+                return self._copy(opened, fit)
+            except duckdb.Error as error:
+                if not infer.is_misfit(error):
+                    raise
+        return self._copy(opened, make(sample_rows=None)[0])
+
+    def _onto(self, opened: Opened, base: Manifest) -> Loaded:
+        asked = self.request
+        found = fitting.match(self.con, opened, base, asked.rename)
+        odd = tuple(c.column for c in found.changes if c.kind == "retyped")
+        if found.changes and not (asked.evolve or asked.quarantine):
+            raise self._drift(opened, base, found.changes)
+        fit = fitting.onto(opened, base, found)
+        if asked.quarantine:
+            return self._copy(opened, fit, changes=found.changes)
+        if not odd and not found.unknown:
+            try:
+                return self._copy(opened, fit, changes=found.changes)
+            except duckdb.Error as error:
+                if not infer.is_misfit(error):
+                    raise
+        misfits = self._misfits(opened, fit)
+        if misfits and not asked.evolve:
+            raise self._drift(opened, base, (*found.changes, *misfits))
+        odd = tuple(dict.fromkeys((*odd, *(c.column for c in misfits))))
+        wide = fitting.widened(self.con, opened, base, found, odd)
+        return self._copy(opened, wide, changes=(*found.changes, *misfits), evolved=True)
+
+    def _misfits(self, opened: Opened, fit: Fit) -> tuple[Change, ...]:
+        if opened.typed:
+            return ()
+        sources = {c.column.name: c for c in fit.cells if c.column.name in fit.plans}
+        counts = ", ".join(f"count(*) FILTER (NOT ({c.fits}))" for c in sources.values())
+        if not counts:
+            return ()
+        row = self.con.execute(f"SELECT {counts} FROM {fit.relation}").fetchall()[0]
+        return tuple(
+            Change("retyped", name, was=cell.column.type, now="string", note=f"{n:,} value{'s'[: n != 1]} do not fit")
+            for (name, cell), n in zip(sources.items(), row, strict=True)
+            if n
+        )
+
+    def _drift(self, opened: Opened, base: Manifest, changes: tuple[Change, ...]) -> InvalidError | Exception:
+        held = f"({select_sql(self.catalog.storage, base)})"
+        told = find_renames(self.con, changes, held, opened.relation)
+        return drift_error(base.name, str(self.request.path), told)
+
+    def _copy(self, opened: Opened, fit: Fit, *, changes: tuple[Change, ...] = (), evolved: bool = False) -> Loaded:
+        target = self.folder / "part.parquet"
+        watch = Watch(on_progress=self.progress, stage="write")
+        make = partial(parquet.write, self.con, path=target, columns=fit.columns, watch=watch)
+        quarantined = self.request.quarantine
+        written = make(fit.query(only_fitting=quarantined))
+        findings = [*opened.findings, *fit.findings, *written.notes]
+        if written.rows and all(written.nulls.get(c.name) for c in written.columns):
+            blank = self._blank_rows(written)
+            if blank:
+                written = make(fit.query(only_fitting=quarantined, not_blank=True))
+                findings.append(f"{blank:,} blank row{'s'[: blank != 1]} left out")
+        aside = [*opened.rejects, *(set_aside(self.con, opened, fit) if quarantined else [])]
+        return Loaded(
+            opened.source,
+            written,
+            tuple(findings),
+            rejects.to_table(aside, header=opened.header, delimiter=opened.delimiter),
+            changes,
+            evolved=evolved,
+        )
+
+    def _blank_rows(self, written: parquet.Written) -> int:
+        file = literal(str(written.path))
+        count = f"SELECT count(*) FROM read_parquet({file}) WHERE COALESCE(*COLUMNS(*)::VARCHAR) IS NULL"
+        return int(self.con.execute(count).fetchall()[0][0])
+
+    def _tag(self, loaded: Loaded, base: Manifest | None) -> Loaded:
+        """PII tags: those the dataset has, those asked for, and for other columns what name and content say."""
+        asked, held = self.request.pii, base.pii if base else {}
+        known = {c.name for c in base.columns} if base else set()
+        guesses = pii.tag_table(self._sample(loaded))
+        columns = tuple(
+            replace(c, pii=asked.get(c.name, held.get(c.name, "" if c.name in known else guesses.get(c.name, ""))))
+            for c in loaded.written.columns
+        )
+        fitting.check_columns(asked, [c.name for c in columns])
+        return replace(loaded, written=replace(loaded.written, columns=columns))
+
+    def _sample(self, loaded: Loaded) -> pa.Table:
+        file = literal(str(loaded.written.path))
+        step = max(loaded.written.rows // PII_SAMPLE_ROWS, 1)
+        text = [quote(c.name) for c in loaded.written.columns if c.type == "string" and not c.restore]
+        if not text:
+            return pa.table({})
+        return self.con.execute(
+            f"SELECT {', '.join(text)} FROM read_parquet({file}, file_row_number=true) WHERE file_row_number % {step} = 0"
+        ).to_arrow_table()
+
+    def _check_rejects(self, loaded: Loaded) -> None:
+        n, rows = loaded.rejects.num_rows, loaded.written.rows
+        allowed = self.request.max_rejects
+        if allowed is None:
+            allowed = max(REJECTS_FLOOR, int(REJECTS_SHARE * (rows + n)))
+        if n <= allowed or self.request.dry_run:
+            return
+        first = loaded.rejects.slice(0, 3).to_pylist()
+        told = "; ".join(f"line {r['line']}: {r['reason']}" for r in first)
+        raise InvalidError(
+            f"{loaded.source.file}: {n:,} of {rows + n:,} rows cannot be loaded, more than the {allowed:,} allowed "
+            f"({told}). Nothing was written.",
+            hint=f"--dry-run shows them; --max-rejects {n} loads the rest and keeps these aside.",
+            details={"rejected": n, "rows": rows, "first": first},
+        )
+
+    def _dry(self, base: Manifest | None, loaded: Loaded) -> Report:
+        replaced = self.request.mode == "replace" or base is None
+        total = loaded.written.rows + (0 if replaced or base is None else base.row_count)
+        return loaded.report(
+            self.request, base.version + 1 if base else 1, total, loaded.written.columns, outcome(self.request, base)
+        )
+
+    def _commit(self, base: Manifest | None, loaded: Loaded) -> Report:
+        asked, catalog = self.request, self.catalog
+        columns: tuple[Column, ...] = loaded.written.columns
+        if base and loaded.evolved and asked.mode == "append":
+            # The old rows move under the new columns, so this file belongs to this base only.
+            files, mode = self._with_old_rows(base, loaded), "rewrite"
+        else:
+            if self._files is None:
+                self._files = loaded.adopted(catalog.storage, asked.name)
+            files, mode = self._files, asked.mode
+        if self._rejects_key is None:
+            self._rejects_key = rejects.save(catalog.storage, asked.name, loaded.rejects)
+        note = Note(
+            operation=outcome(asked, base),
+            message=asked.message,
+            by=asked.by,
+            added=loaded.written.rows,
+            source=loaded.source,
+            rejected=loaded.rejects.num_rows,
+            rejects_key=self._rejects_key,
+            lineage=asked.lineage,
+        )
+        manifest = catalog.commit(base, asked.name, columns, files, note, mode=mode)
+        return loaded.report(asked, manifest.version, manifest.row_count, manifest.columns, note.operation)
+
+    def _with_old_rows(self, base: Manifest, loaded: Loaded) -> list[DataFile]:
+        new = f"SELECT * FROM read_parquet({literal(str(loaded.written.path))})"
+        old = fitting.old_rows_sql(base, loaded.written.columns, select_sql(self.catalog.storage, base))
+        target = self.folder / "whole.parquet"
+        whole = parquet.write(self.con, f"{old} UNION ALL BY NAME {new}", target, columns=loaded.written.columns)
+        return [parquet.adopt(self.catalog.storage, base.name, whole)]
+
+
+def outcome(request: Request, base: Manifest | None) -> str:
+    """The word for what an ingest does: created, appended or replaced."""
+    if base is None:
+        return "created"
+    return "replaced" if request.mode == "replace" else "appended"

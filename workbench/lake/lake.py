@@ -1,0 +1,165 @@
+"""The lake: one noun that owns what is open, with a verb for everything that can be done to datasets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workbench import pii
+from workbench.errors import InvalidError
+from workbench.lake import export, health, rejects, snapshots, versions
+from workbench.lake.catalog import Catalog
+from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch
+from workbench.lake.health import Check
+from workbench.lake.ingest import ingest, quiet
+from workbench.lake.manifest import About, Manifest, Note, Snapshot
+from workbench.lake.profile import ColumnProfile, profile
+from workbench.lake.query import Access, Answer, Params, Queries
+from workbench.lake.rejects import Rejected
+from workbench.lake.report import Report, Request
+from workbench.lake.snapshots import Diff
+from workbench.lake.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What an expiry gave back."""
+
+    files: int
+    size_bytes: int
+
+
+class Lake:
+    """Datasets in one storage. ``by`` is who writes; ``loading`` and ``asking`` limit the engine for each."""
+
+    def __init__(
+        self, storage: Storage, *, by: str = "", loading: Limits = NO_LIMITS, asking: Limits = NO_LIMITS
+    ) -> None:
+        self.storage = storage
+        self.by = by
+        self.loading = loading
+        self.catalog = Catalog(storage)
+        self.queries = Queries(self.catalog, asking)
+
+    @property
+    def url(self) -> str:
+        """Where the lake is; holds no secret."""
+        return self.storage.url
+
+    def datasets(self) -> list[Manifest]:
+        """Every dataset's newest manifest, by name."""
+        return self.catalog.all()
+
+    def get(self, ref: str) -> Manifest:
+        """A dataset's manifest: ``workers``, ``workers@2``, ``workers@2026-11-01``, ``workers@yesterday``.
+
+        Raises NotFoundError naming near matches, InvalidError for a version that means nothing.
+        """
+        name, version, moment = versions.parse_ref(ref)
+        if moment is not None:
+            return self.catalog.at(name, moment)
+        return self.catalog.get(name, version)
+
+    def ingest(self, request: Request, progress: Progress = quiet) -> Report:
+        """Load one file; see `Request` for what can be asked. Raises SchemaDriftError with the ways out."""
+        return ingest(self.catalog, replace(request, by=request.by or self.by), limits=self.loading, progress=progress)
+
+    def sql(
+        self, sql: str, params: Params = None, *, access: Access | None = None, watch: Watch | None = None
+    ) -> Answer:
+        """One SELECT over the datasets, read-only by construction, PII masked unless ``access`` says otherwise."""
+        return self.queries.run(sql, params, access=access, watch=watch)
+
+    def snapshots(self, name: str) -> list[Snapshot]:
+        """All versions of a dataset, newest first. Raises NotFoundError."""
+        return self.catalog.history(name)
+
+    def diff(self, old: str, new: str, *, key: Sequence[str] = (), watch: Watch | None = None) -> Diff:
+        """What changed between two versions of one dataset, given as ``workers@1`` and ``workers@2``."""
+        a, b = self.get(old), self.get(new)
+        if a.name != b.name:
+            raise InvalidError(
+                f"{a.name} and {b.name} are two datasets; a diff compares versions of one.",
+                hint=f"lh diff {b.name}@{max(b.version - 1, 1)} {b.name}",
+            )
+        return snapshots.diff(self.catalog, a, b, key=key, watch=watch)
+
+    def restore(self, ref: str, message: str = "") -> Manifest:
+        """Make an older version the newest, as a new snapshot: ``restore("workers@1")``."""
+        target = self.get(ref)
+        note = Note("restore", message=message, by=self.by)
+        return snapshots.restore(self.catalog, target.name, target.version, note, limits=self.loading)
+
+    def compact(self, name: str, *, watch: Watch | None = None) -> Manifest:
+        """Rewrite a dataset's many files as one; rows and order stay."""
+        return snapshots.compact(self.catalog, name, Note("compact", by=self.by), limits=self.loading, watch=watch)
+
+    def expire(self, name: str, *, keep: int) -> Expired:
+        """Give up all but the newest ``keep`` versions and remove the files that only they named."""
+        files, size = snapshots.expire(self.catalog, name, keep=keep, note=Note("expire", by=self.by))
+        return Expired(files, size)
+
+    def annotate(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        pii_tags: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Say who owns a dataset, what it is, its tags, its PII columns (kind, or '' for none); None leaves as is."""
+
+        def said(about: About) -> About:
+            return replace(
+                about,
+                owner=about.owner if owner is None else owner,
+                description=about.description if description is None else description,
+                tags=about.tags if tags is None else tuple(tags),
+            )
+
+        for kind in (pii_tags or {}).values():
+            pii.check_kind(kind)
+        return self.catalog.annotate(name, about=said, pii=dict(pii_tags or {}), note=Note("annotate", by=self.by))
+
+    def profile(self, ref: str, *, show_pii: bool = False, watch: Watch | None = None) -> list[ColumnProfile]:
+        """Facts of every column of a version."""
+        return profile(self.storage, self.get(ref), show_pii=show_pii, watch=watch)
+
+    def rejects(self, name: str, version: int | None = None) -> list[Rejected]:
+        """Rows that ingests set aside, newest first."""
+        return rejects.load(self.storage, name, self.catalog.history(name), version)
+
+    def rejects_to_fix(self, name: str, path: Path, version: int | None = None) -> int:
+        """Write rejected rows as a file to mend by hand, under their header; returns how many."""
+        chosen = self.rejects(name, version)
+        if not chosen:
+            raise InvalidError(f"No ingest of {name} set rows aside.", hint=f"lh snapshots {name}")
+        return rejects.write_fix(path, chosen[0])
+
+    def replay(self, name: str, path: Path, progress: Progress = quiet) -> Report:
+        """Append a mended file of rejects (see `rejects_to_fix`)."""
+        old = self.rejects(name)
+        lineage = (f"rejects:{name}@{old[0].snapshot.version}",) if old else ()
+        request = Request(path, name, message=f"replay of {path.name}", lineage=lineage)
+        return self.ingest(request, progress)
+
+    def export(
+        self, source: str, path: Path, *, show_pii: bool = False, params: Params = None, progress: Progress = quiet
+    ) -> int:
+        """Write a dataset (``workers@2``) or a SELECT to .csv, .parquet, .ndjson or .json; returns the rows.
+
+        Whole or not at all; PII masked unless asked for. Raises InvalidError for another ending.
+        """
+        sql = source if " " in source.strip() else f"SELECT * FROM {versions.ref_sql(source)}"
+        return export.write(self.queries, sql, path, params=params, show_pii=show_pii, progress=progress)
+
+    def checks(self) -> list[Check]:
+        """What `lh doctor` says of this lake."""
+        return health.checks(self.catalog, dt.datetime.now(dt.UTC))
+
+    def close(self) -> None:
+        """Close the engines. The lake itself is files; nothing of it is held open."""
+        self.queries.close()

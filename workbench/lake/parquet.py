@@ -1,0 +1,95 @@
+"""Writing a relation to one Parquet file, and reading back what came of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from workbench.errors import InvalidError
+from workbench.lake.engine import Watch, execute
+from workbench.lake.manifest import Column, DataFile
+from workbench.lake.mapping import hold, literal, quote, store_sql
+from workbench.lake.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished local Parquet file: its columns as the dataset will have them, rows, bytes, nulls per column."""
+
+    path: Path
+    columns: tuple[Column, ...]
+    rows: int
+    size_bytes: int
+    nulls: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def write(
+    con: duckdb.DuckDBPyConnection,
+    query: str,
+    path: Path,
+    *,
+    columns: Sequence[Column] = (),
+    watch: Watch | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Written:
+    """``query``'s rows into ``path``, each type in the form a dataset can hold.
+
+    ``columns`` gives units, tags and restored types of columns that are known already. Raises InvalidError for a
+    column no dataset can hold, and whatever the engine raises for a value that does not fit.
+    """
+    described = execute(con, f"DESCRIBE {query}", params).fetchall()
+    if not described:
+        raise InvalidError("There are no columns to store.", hint="Select at least one column.")
+    names = unique_names([row[0] for row in described])
+    held = [hold(name, row[1]) for name, row in zip(names, described, strict=True)]
+    select = ", ".join(
+        f"{store_sql(quote(row[0]), h)} AS {quote(name)}" for row, name, h in zip(described, names, held, strict=True)
+    )
+    plain = all(h.stored == "" for h in held) and names == [row[0] for row in described]
+    body = query if plain else f"SELECT {select} FROM ({query})"
+    copy = f"COPY ({body}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS true)"
+    (watch or Watch()).run(con, lambda: con.execute(copy, params) if params else con.execute(copy))
+    rows, size_bytes, stats = con.fetchall()[0][1:4]
+    schema = pq.read_schema(path)
+    known = {c.name: c for c in columns}
+    made = tuple(
+        Column(
+            name=name,
+            type=h.type if h.restore else str(schema.field(name).type),
+            pii=known[name].pii if name in known else "",
+            unit=known[name].unit if name in known else "",
+            stored=str(schema.field(name).type) if h.restore else "",
+            restore=h.restore,
+        )
+        for name, h in zip(names, held, strict=True)
+    )
+    nulls = {name: int(stats.get(quote(name), {}).get("null_count", 0)) for name in names}
+    return Written(path, made, int(rows), int(size_bytes), nulls, tuple(h.note for h in held if h.note))
+
+
+def adopt(storage: Storage, name: str, written: Written) -> DataFile:
+    """Move a finished file into its dataset's folder under a name of its own; invisible until a commit names it."""
+    entry_name = f"part-{secrets.token_hex(12)}.parquet"
+    entry = storage.adopt(written.path, f"datasets/{name}/{entry_name}")
+    return DataFile(entry_name, written.rows, entry.size_bytes)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names made unique as SQL compares them (without case): 'Id', 'ID' become 'Id', 'ID_2'."""
+    seen: set[str] = set()
+    out = []
+    for name in names:
+        candidate, n = name, 1
+        while candidate.casefold() in seen:
+            n += 1
+            candidate = f"{name}_{n}"
+        seen.add(candidate.casefold())
+        out.append(candidate)
+    return out

@@ -1,0 +1,251 @@
+"""SQL over the datasets of a lake: versions resolved, read-only by construction, cancellable, PII masked.
+
+Two doors. The *guarded* one, for every text that a door hands over: one SELECT, judged on its parse tree, run on an
+engine that can open nothing but the files of the datasets it names. The *open* one, for the product's own statements
+and for an analyst who asked for the whole engine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from workbench import pii
+from workbench.errors import InvalidError, QueryError
+from workbench.lake import guard, taint, versions
+from workbench.lake.catalog import Catalog
+from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect
+from workbench.lake.manifest import Manifest
+from workbench.lake.relation import select_sql, uris
+
+KEPT_ENGINES = 8
+BATCH_ROWS = 10_000
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a door allows. ``row_cap`` None: all rows. ``show_pii``: tagged columns and shapes are not masked."""
+
+    row_cap: int | None = 10_000
+    show_pii: bool = False
+    guarded: bool = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows and where they came from.
+
+    ``truncated``: the row cap cut it, there are more. ``snapshots``: dataset → version read. ``masked``: columns whose
+    values were masked whole. Times are seconds.
+    """
+
+    table: pa.Table
+    sql: str
+    params: Params = None
+    truncated: bool = False
+    snapshots: Mapping[str, int] = ()  # type: ignore[assignment]
+    masked: tuple[str, ...] = ()
+    elapsed_s: float = 0.0
+
+    @property
+    def row_count(self) -> int:
+        """Rows returned."""
+        return int(self.table.num_rows)
+
+    def arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def df(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        return self.table.to_pandas()
+
+    def pl(self) -> Any:
+        """The rows as a polars DataFrame."""
+        import polars  # heavy, and only for who asks
+
+        return polars.from_arrow(self.table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The wire form: columns (name, type), rows, row_count (substrate.md, SQL: fixed), and what was cut."""
+        return {
+            "columns": [{"name": f.name, "type": str(f.type)} for f in self.table.schema],
+            "rows": [list(row) for row in zip(*(c.to_pylist() for c in self.table.columns), strict=True)],
+            "row_count": self.row_count,
+            "truncated": self.truncated,
+            "snapshots": dict(self.snapshots),
+            "masked": list(self.masked),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement ready to run: rewritten text, the manifests behind its tables, and what may carry PII."""
+
+    sql: str
+    tables: Mapping[str, Manifest]
+    judged: guard.Judged
+
+
+class Queries:
+    """Runs SQL for one lake. Threads may share one; each statement gets a cursor of its own."""
+
+    def __init__(self, catalog: Catalog, limits: Limits = NO_LIMITS) -> None:
+        self.catalog = catalog
+        self.limits = limits
+        self._judge = connect()
+        self._engines: OrderedDict[tuple[tuple[str, str, int], ...], duckdb.DuckDBPyConnection] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(
+        self, sql: str, params: Params = None, *, access: Access | None = None, watch: Watch | None = None
+    ) -> Answer:
+        """One statement. Raises QueryError (the engine's words), NotFoundError for a dataset or version that is not."""
+        allowed = access or Access()
+        started = time.perf_counter()
+        prepared = self.prepare(sql)
+        con = self._engine(prepared.tables).cursor()
+        try:
+            table, truncated = (watch or Watch()).run(con, lambda: _fetch(con, prepared.sql, params, allowed.row_cap))
+        except duckdb.Error as error:
+            raise self._error(error, sql) from None
+        finally:
+            con.close()
+        masked: tuple[str, ...] = ()
+        if not allowed.show_pii:
+            carriers = self._carriers(prepared, table.column_names)
+            masked = tuple(table.column_names[i] for i in sorted(carriers))
+            table = self._masker(prepared, table.schema)(table)
+        return Answer(
+            table,
+            sql,
+            params,
+            truncated,
+            {m.name: m.version for m in prepared.tables.values()},
+            masked,
+            time.perf_counter() - started,
+        )
+
+    def stream(
+        self, sql: str, params: Params = None, *, show_pii: bool = False
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """All rows in Arrow batches, masked like `run`'s. Raises as `run` does, before the first batch."""
+        prepared = self.prepare(sql)
+        con = self._engine(prepared.tables).cursor()
+        try:
+            reader = (con.execute(prepared.sql, params) if params else con.execute(prepared.sql)).to_arrow_reader(
+                BATCH_ROWS
+            )
+        except duckdb.Error as error:
+            raise self._error(error, sql) from None
+        mask = _no_mask if show_pii else self._masker(prepared, reader.schema)
+        schema = mask(pa.Table.from_batches([], reader.schema)).schema
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                yield from mask(pa.Table.from_batches([batch])).cast(schema).to_batches()
+
+        return schema, batches()
+
+    def prepare(self, sql: str) -> Prepared:
+        """Resolve versions, judge the statement, find its datasets. Nothing runs."""
+        if not sql.strip():
+            raise InvalidError("There is no SQL to run.", hint='lh sql "SELECT * FROM workers LIMIT 5"')
+        rewritten = versions.rewrite_versions(sql)
+        pinned = {ref.alias: ref for ref in rewritten.tables}
+        with self._lock:
+            judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, pinned))
+        tables = {}
+        for name in judged.tables:
+            ref = pinned.get(name)
+            if ref is None:
+                tables[name] = self.catalog.get(name.lower())
+            elif ref.version is not None:
+                tables[name] = self.catalog.get(ref.name.lower(), ref.version)
+            else:
+                tables[name] = self.catalog.at(ref.name.lower(), versions.moment(ref.at or ""))
+        return Prepared(rewritten.sql, tables, judged)
+
+    def close(self) -> None:
+        """Close every engine."""
+        with self._lock:
+            while self._engines:
+                self._engines.popitem()[1].close()
+            self._judge.close()
+
+    def _engine(self, tables: Mapping[str, Manifest]) -> duckdb.DuckDBPyConnection:
+        """A guarded engine that sees exactly these snapshots; the last few are kept, a new version makes a new one."""
+        key = tuple(sorted((alias, m.name, m.version) for alias, m in tables.items()))
+        with self._lock:
+            if key in self._engines:
+                self._engines.move_to_end(key)
+                return self._engines[key]
+            storage = self.catalog.storage
+            con = guard.guarded_connection(
+                {alias: uris(storage, m) for alias, m in tables.items()},
+                {alias: select_sql(storage, m) for alias, m in tables.items()},
+                filesystem=storage.filesystem(),
+                threads=self.limits.threads or None,
+                memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
+            )
+            self._engines[key] = con
+            while len(self._engines) > KEPT_ENGINES:
+                self._engines.popitem(last=False)
+            return con
+
+    def _carriers(self, prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
+        """Output position → the PII kind that its values may be."""
+        tagged = {alias: m.pii for alias, m in prepared.tables.items() if m.pii}
+        return taint.tainted_columns(prepared.judged, pii=tagged, outputs=outputs)
+
+    def _masker(self, prepared: Prepared, schema: pa.Schema) -> Callable[[pa.Table], pa.Table]:
+        carriers = self._carriers(prepared, schema.names)
+
+        def mask(table: pa.Table) -> pa.Table:
+            arrays = [pii.mask_array(table.column(i), carriers.get(i)) for i in range(table.num_columns)]
+            return pa.table(arrays, names=table.column_names)
+
+        return mask
+
+    @staticmethod
+    def _error(error: duckdb.Error, sql: str) -> QueryError:
+        return QueryError(taint.scrub_error(str(error).strip(), sql), details={"engine": type(error).__name__})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Says whether a name in a statement is a dataset."""
+
+    catalog: Catalog
+    pinned: Mapping[str, Any]
+
+    def __call__(self, name: str) -> bool:
+        return name in self.pinned or self.catalog.find(name.lower()) is not None
+
+
+def _no_mask(table: pa.Table) -> pa.Table:
+    return table
+
+
+def _fetch(con: duckdb.DuckDBPyConnection, sql: str, params: Params, cap: int | None) -> tuple[pa.Table, bool]:
+    con.execute(sql, params) if params else con.execute(sql)
+    if cap is None:
+        return con.to_arrow_table(), False
+    reader = con.to_arrow_reader(min(BATCH_ROWS, cap + 1))
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows > cap:
+            break
+    table = pa.Table.from_batches(batches, reader.schema)
+    return table.slice(0, cap), rows > cap

@@ -1,0 +1,59 @@
+"""A snapshot as SQL: the explicit list of its files, with types that Delta cannot hold restored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.lake.delta import folder
+from workbench.lake.manifest import Column, DataFile, Manifest
+from workbench.lake.mapping import literal, quote, restore_sql
+from workbench.lake.storage import Storage
+
+
+def uris(storage: Storage, manifest: Manifest, files: Sequence[DataFile] | None = None) -> list[str]:
+    """Addresses of a snapshot's files, in the order their rows went in."""
+    return [storage.uri(f"{folder(manifest.name)}/{f.path}") for f in (manifest.files if files is None else files)]
+
+
+def select_sql(storage: Storage, manifest: Manifest, files: Sequence[DataFile] | None = None) -> str:
+    """``SELECT … FROM read_parquet([…])`` over a snapshot, or over some of its files; no files give no rows."""
+    addresses = uris(storage, manifest, files)
+    if not addresses:
+        blank = ", ".join(f"CAST(NULL AS {engine_type(c)}) AS {quote(c.name)}" for c in manifest.columns)
+        return f"SELECT {blank} WHERE false"
+    names = ", ".join(
+        f"{restore_sql(quote(c.name), c.restore)} AS {quote(c.name)}" if c.restore else quote(c.name)
+        for c in manifest.columns
+    )
+    return f"SELECT {names} FROM read_parquet([{', '.join(literal(a) for a in addresses)}])"
+
+
+_ENGINE = {
+    "bool": "BOOLEAN",
+    "int8": "TINYINT",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "string": "VARCHAR",
+    "binary": "BLOB",
+    "date32[day]": "DATE",
+    "timestamp[us]": "TIMESTAMP",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+
+
+def engine_type(column: Column) -> str:
+    """The DuckDB type of a column as the dataset shows it."""
+    if column.restore:
+        return column.restore
+    return _engine_name(column.type)
+
+
+def _engine_name(text: str) -> str:
+    if text.startswith("decimal128("):
+        return "DECIMAL" + text[10:]
+    if text.startswith("list<"):
+        return _engine_name(text[5:-1].partition(": ")[2]) + "[]"
+    return _ENGINE.get(text, "VARCHAR")

@@ -1,0 +1,178 @@
+"""A customer's file as a relation of the engine, whatever its format.
+
+Delimited text and spreadsheets become columns of text whose types are decided later over all values; Parquet and JSON
+bring types of their own.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.errors import InvalidError, MissingExtraError, NotFoundError
+from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan
+from workbench.lake.engine import Progress
+from workbench.lake.manifest import Source
+from workbench.lake.mapping import literal
+from workbench.lake.rows import Reject, read_rows
+from workbench.lake.survey import survey
+
+EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
+JSON = {".json", ".ndjson", ".jsonl"}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file the engine can read: ``relation`` is SQL for FROM; ``typed`` says whether its columns have types.
+
+    ``rejects`` and ``findings`` grow while `careful` reads. ``dialect`` is None unless the file is delimited text.
+    """
+
+    source: Source
+    relation: str
+    names: tuple[str, ...]
+    typed: bool
+    findings: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    careful: Callable[[], Opened] | None = None
+    header: tuple[str, ...] = ()
+    delimiter: str = ","
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read: overrides of what is detected, ``text`` keeps every cell as its text, ``sheet`` of a workbook."""
+
+    overrides: Overrides = field(default_factory=Overrides)
+    text: bool = False
+    sheet: str | None = None
+
+
+def open_source(path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: Reading, progress: Progress) -> Opened:
+    """Open any supported file. ``folder`` is scratch space that outlives the returned relation's use.
+
+    Raises NotFoundError when there is no such file and InvalidError when it is none of the formats.
+    """
+    if not path.exists():
+        near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise NotFoundError.named("file", path.name, near, hint=f"Looked in {path.parent.absolute()}.")
+    if path.is_dir():
+        raise InvalidError(f"{path} is a folder.", hint="Give one file; a shell loop loads several.")
+    kind = _kind(path)
+    if kind == "parquet":
+        return _typed(path, con, f"read_parquet({literal(str(path))})", progress)
+    if kind == "json":
+        relation = f"read_json({literal(str(path))}, sample_size=-1, maximum_object_size=67108864)"
+        return _typed(path, con, relation, progress)
+    if kind == "excel":
+        return _excel(path, folder, how, progress)
+    return _delimited(path, folder, how, progress)
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as f:
+        magic = f.read(4)
+    suffix = path.suffix.lower()
+    if magic == b"PAR1":
+        return "parquet"
+    if suffix in EXCEL:
+        return "excel"
+    return "json" if suffix in JSON else "text"
+
+
+def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, progress: Progress) -> Opened:
+    source = Source(path.name, _sha256(path, progress), path.stat().st_size)
+    if source.size_bytes == 0:
+        raise InvalidError(f"{path.name} is empty.", hint="Check the export that made it.")
+    try:
+        names = tuple(row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall())
+    except duckdb.Error as error:
+        raise InvalidError(
+            f"{path.name} cannot be read: {str(error).splitlines()[0]}", hint="Check the export that made it."
+        ) from error
+    return Opened(source, relation, names, typed=True)
+
+
+def _sha256(path: Path, progress: Progress) -> str:
+    size, digest = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as f:
+        while chunk := f.read(1 << 20):
+            digest.update(chunk)
+            progress("read", f.tell(), size)
+    return digest.hexdigest()
+
+
+def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
+    facts = survey(path, encoding=how.overrides.encoding, on_progress=lambda a, b: progress("read", a, b))
+    dialect = detect(path, facts, how.overrides)
+    source = source or Source(path.name, facts.sha256, facts.size_bytes)
+
+    def careful() -> Opened:
+        return _carefully(path, folder, how, dialect, source, progress)
+
+    if not dialect.regular:
+        return careful()
+    return Opened(
+        source,
+        duckdb_scan(path, dialect, raw=how.text),
+        dialect.names,
+        typed=False,
+        findings=list(dialect.findings),
+        careful=careful,
+    )
+
+
+def _carefully(path: Path, folder: Path, how: Reading, dialect: Dialect, source: Source, progress: Progress) -> Opened:
+    rejects: list[Reject] = []
+    schema = pa.schema([(n, pa.string()) for n in dialect.names])
+    target = folder / "text.parquet"
+    batches = read_rows(
+        path, dialect, on_reject=rejects.append, text=how.text, on_progress=lambda a, b: progress("rows", a, b)
+    )
+    with pq.ParquetWriter(target, schema, compression="lz4") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    relation = f"read_parquet({literal(str(target))})"
+    return Opened(source, relation, dialect.names, typed=False, findings=list(dialect.findings), rejects=rejects)
+
+
+def _excel(path: Path, folder: Path, how: Reading, progress: Progress) -> Opened:
+    try:
+        from python_calamine import CalamineWorkbook  # an extra: only for spreadsheets
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path.name} needs the package python-calamine.", hint="pip install 'lakehouse-workbench[excel]'"
+        ) from error
+    book = CalamineWorkbook.from_path(str(path))
+    name = how.sheet or book.sheet_names[0]
+    if name not in book.sheet_names:
+        raise NotFoundError.named("sheet", name, book.sheet_names)
+    plain = folder / "sheet.csv"
+    with plain.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows(_cells(book.get_sheet_by_name(name).iter_rows()))
+    source = Source(path.name, _sha256(path, progress), path.stat().st_size)
+    opened = _delimited(plain, folder, how, progress, source)
+    others = [s for s in book.sheet_names if s != name]
+    opened.findings.append(f"sheet {name!r}" + (f"; not read: {', '.join(others)}" if others else ""))
+    return opened
+
+
+def _cells(rows: Iterator[list[Any]]) -> Iterator[list[str]]:
+    for row in rows:
+        yield [_cell(value) for value in row]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))  # a spreadsheet has no integers: 5.0 is what it keeps of 5
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

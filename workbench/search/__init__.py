@@ -1,0 +1,1 @@
+"""Search: texts become vectors, vectors become ranked hits with reasons."""

@@ -1,0 +1,135 @@
+"""The `Workbench`: owns what is open, one noun per domain, the daily verbs also on it. The only place that composes."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from workbench import settings as settings_table
+from workbench.lake.engine import Limits, Progress, Watch
+from workbench.lake.health import Check
+from workbench.lake.ingest import quiet
+from workbench.lake.lake import Lake
+from workbench.lake.query import Access, Answer, Params
+from workbench.lake.report import Report, Request
+from workbench.lake.s3 import open_storage
+from workbench.lake.storage import LocalStorage, Storage
+from workbench.search.embed import WordllamaEmbedder
+from workbench.search.intake import EmbedProgress
+from workbench.search.searcher import Results, Searcher
+from workbench.settings import Settings
+
+
+def connect(
+    lake: str | Path | None = None, *, environ: Mapping[str, str] | None = None, folder: Path | None = None, **more: Any
+) -> Workbench:
+    """Open a workbench on a lake: a folder or ``s3://bucket/prefix``; by default the one that ``lh config`` names.
+
+    ``more`` are settings by name (see ``lh config``). Nothing is created before something is written. Raises
+    ConfigError for a setting that is unknown or means nothing.
+    """
+    env = os.environ if environ is None else environ
+    asked = {"lake": None if lake is None else str(lake)} | more
+    return Workbench(settings_table.load(asked, env, folder or Path.cwd()), env)
+
+
+class Workbench:
+    """Everything that is open, for one lake. Use it as a context manager, or call `close`."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self._environ = environ
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where the lake's bytes live."""
+        secrets_file = Path(self.settings.secrets_file).expanduser()
+        return open_storage(self.settings.lake, environ=self._environ, secrets_file=secrets_file)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """Datasets: ingest, SQL, snapshots, rejects, exports."""
+        s = self.settings
+        return Lake(
+            self.storage,
+            by=s.user or _login(),
+            loading=Limits(memory_mb=s.ingest_memory_mb, threads=s.threads),
+            asking=Limits(memory_mb=s.memory_mb, threads=s.threads),
+        )
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        """Search by meaning over the datasets."""
+        return Searcher(self.lake, WordllamaEmbedder(), self._vectors())
+
+    def ingest(self, path: str | Path, name: str = "", *, progress: Progress = quiet, **options: Any) -> Report:
+        """Load a file into a dataset; options as in `Request`. Raises SchemaDriftError with the ways out."""
+        return self.lake.ingest(Request(Path(path), name, **options), progress)
+
+    def sql(
+        self,
+        sql: str,
+        params: Params = None,
+        *,
+        row_cap: int | None = None,
+        timeout_s: float | None = None,
+        show_pii: bool = False,
+        watch: Watch | None = None,
+    ) -> Answer:
+        """One SELECT over the datasets: read-only, all rows unless ``row_cap``, PII masked unless ``show_pii``."""
+        return self.lake.sql(
+            sql, params, access=Access(row_cap=row_cap, show_pii=show_pii), watch=watch or Watch(timeout_s=timeout_s)
+        )
+
+    def search(
+        self,
+        query: str,
+        *,
+        dataset: str = "workers",
+        where: str = "",
+        k: int = 10,
+        columns: Sequence[str] = (),
+        show_pii: bool = False,
+        on_progress: Callable[[EmbedProgress], None] | None = None,
+    ) -> Results:
+        """The rows nearest in meaning to ``query`` among those that match ``where``; see `Searcher.search`."""
+        return self.searcher.search(
+            query, dataset=dataset, where=where, k=k, columns=columns, show_pii=show_pii, on_progress=on_progress
+        )
+
+    def checks(self) -> list[Check]:
+        """What ``lh doctor`` says of the lake."""
+        return self.lake.checks()
+
+    def close(self) -> None:
+        """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory."""
+        if "lake" in self.__dict__:
+            self.lake.close()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _vectors(self) -> Path:
+        if isinstance(self.storage, LocalStorage):
+            return self.storage.root / "_vectors"
+        # Derived data of a bucket lives on this machine, one folder per lake.
+        cache = Path(self._environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "lakehouse" / hashlib.sha256(self.storage.url.encode()).hexdigest()[:16]
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container without a passwd entry
+        return ""

@@ -1,0 +1,140 @@
+"""One frozen `Settings`, one table that describes it, one pure `load`. Only the session and the CLI read it.
+
+Keyword > ``LH_*`` environment > ``lakehouse.toml`` > default. Secrets are not settings: they are read when used, from
+the environment or a private file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import ConfigError
+
+FILE = "lakehouse.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table: name, default, how a text becomes the value, what it is for."""
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LH_{self.name.upper()}"
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+TABLE = (
+    Setting("lake", "~/.lakehouse", str, "where the lake is: a folder or s3://bucket/prefix"),
+    Setting("row_cap", 10_000, _count, "rows a query may return through a guarded door"),
+    Setting("timeout_s", 60.0, _seconds, "seconds a query may run through a guarded door"),
+    Setting("memory_mb", 0, _count, "memory the SQL engine may use, in MB; 0 is its own default (80 %)"),
+    Setting("ingest_memory_mb", 256, _count, "memory the SQL engine may use while it loads a file, in MB"),
+    Setting("threads", 0, _count, "threads the SQL engine may use; 0 is all cores"),
+    Setting("secrets_file", "~/.config/lakehouse/secrets.toml", str, "private file with [s3.primary]; mode 600"),
+    Setting("user", "", str, "who writes, in the history of snapshots; empty is the login name"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; ``origins`` says where each came from: keyword, environment, the file's path, or default."""
+
+    lake: str
+    row_cap: int
+    timeout_s: float
+    memory_mb: int
+    ingest_memory_mb: int
+    threads: int
+    secrets_file: str
+    user: str
+    origins: Mapping[str, str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What ``lh config`` prints: name, value, origin, variable, help."""
+        return [
+            {
+                "name": s.name,
+                "value": getattr(self, s.name),
+                "origin": self.origins[s.name],
+                "variable": s.variable,
+                "help": s.help,
+            }
+            for s in TABLE
+        ]
+
+
+def load(keywords: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Merge the four layers. The file is ``LH_CONFIG`` or ``lakehouse.toml`` in ``folder``.
+
+    Raises ConfigError for an unknown key (naming the nearest) and for a value that is not what the setting takes.
+    """
+    path = Path(environ.get("LH_CONFIG") or folder / FILE)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("keyword", {k: v for k, v in keywords.items() if v is not None}),
+        ("environment", {s.name: environ[s.variable] for s in TABLE if environ.get(s.variable)}),
+        (str(path), _read(path, required="LH_CONFIG" in environ)),
+    ]
+    for origin, layer in layers:
+        for key in layer:
+            _check(key, origin)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in TABLE:
+        origin, raw = next(
+            ((o, layer[setting.name]) for o, layer in layers if setting.name in layer), ("default", setting.default)
+        )
+        values[setting.name] = _parse(setting, raw, origin)
+        origins[setting.name] = origin
+    return Settings(**values, origins=origins)
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    if not path.exists():
+        if required:
+            raise ConfigError(f"LH_CONFIG names {path}, which does not exist.", hint="Unset it or create the file.")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="Lines look like: lake = '/data/lake'") from error
+
+
+def _check(key: str, origin: str) -> None:
+    names = [f.name for f in fields(Settings) if f.name != "origins"]
+    if key not in names:
+        near = get_close_matches(key, names, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known settings: {', '.join(names)}."
+        raise ConfigError(f"Unknown setting {key!r} in {origin}.", hint=hint)
+
+
+def _parse(setting: Setting, raw: Any, origin: str) -> Any:
+    try:
+        return setting.parse(str(raw))
+    except ValueError:
+        raise ConfigError(
+            f"The setting {setting.name} cannot be {raw!r} (from {origin}).", hint=f"It is: {setting.help}."
+        ) from None
