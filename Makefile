@@ -31,10 +31,9 @@ test: .venv/.dev ## all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/.dev ## style, types, layers
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@failed=; for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo'; do \
+		$(BIN)/$$tool || failed="$$failed, $$tool"; done; \
+	[ -z "$$failed" ] || { echo "failed: $${failed#, }" >&2; exit 1; }
 
 fmt: .venv/.dev ## put the style right
 	@$(BIN)/ruff check --fix .
@@ -107,7 +106,7 @@ define install
 		$(PIP) install -c constraints.txt -r .venv/requirements.txt $(3) && \
 		$(PIP) install --no-build-isolation --no-deps -e .; } >.venv/install.log 2>&1; \
 	then echo "$$(( $$(date +%s) - start )) s"; echo '$(CURDIR)' > .venv/.place; touch $@; \
-	else echo failed; cat .venv/install.log; $(BIN)/python --version; echo 'Tested are Python 3.11 to 3.13.'; exit 1; fi >&2
+	else echo failed; { cat .venv/install.log; $(BIN)/python --version; echo 'Tested are Python 3.11 to 3.13.'; } >&2; exit 1; fi
 endef
 
 .venv/.runtime: $(BIN)/python pyproject.toml constraints.txt

@@ -50,7 +50,8 @@ class ToyEmbedder:
 
     @staticmethod
     def vector(text: str) -> np.ndarray:
-        raw = np.frombuffer(hashlib.sha256(text.encode()).digest()[:3], np.uint8).astype(np.float64) - 127.5
+        meaning = text.partition("#")[0]  # "a#1" and "a#2" are two texts with one vector
+        raw = np.frombuffer(hashlib.sha256(meaning.encode()).digest()[:3], np.uint8).astype(np.float64) - 127.5
         return (raw / np.linalg.norm(raw)).astype(np.float32)
 
 
@@ -103,6 +104,23 @@ def test_equal_texts_are_embedded_and_stored_once(tmp_path):
     assert [hit.id for hit in corpus.search(ToyEmbedder.vector("a"), 3).hits] == [1, 3, 4]
 
 
+def test_ties_between_different_texts_go_by_id_whatever_was_embedded_first(tmp_path):
+    corpus, _ = made(tmp_path, [9, 3, 5, 4], ["a#1", "a#2", "b", "a#3"])
+    assert [hit.id for hit in corpus.search(ToyEmbedder.vector("a"), 2).hits] == [3, 4]
+
+
+def test_damaged_vectors_are_computed_again(tmp_path):
+    made(tmp_path, [1, 2], ["a", "b"])
+    segment = next(tmp_path.rglob("*.vec"))
+    content = segment.read_bytes()
+    segment.unlink()
+    segment.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    embedder = ToyEmbedder()
+    corpus, _ = made(tmp_path, [1, 2], ["a", "b"], embedder)
+    assert embedder.embedded == ["a", "b"]
+    assert corpus.search(ToyEmbedder.vector("b"), 1).hits[0].score == pytest.approx(1.0)
+
+
 def test_rows_without_id_or_text_and_repeated_ids_are_counted_and_the_last_wins(tmp_path):
     corpus, stats = made(tmp_path, [3, None, 1, 3, 2], ["old", "x", "a", "new", " "])
     assert (stats.rows, stats.no_id, stats.repeated_ids, stats.no_text) == (3, 1, 1, 1)
@@ -149,7 +167,7 @@ def test_a_new_version_embeds_only_what_is_new(tmp_path):
     assert len(corpus) == 3
     first = open_corpus(tmp_path, "workers@1", embedder)
     assert first is not None
-    assert len(first) == 2
+    assert [hit.id for hit in first.search(ToyEmbedder.vector("changed"), 9).hits] in ([1, 2], [2, 1])
 
 
 @pytest.mark.parametrize("error", [ProviderError("gone"), KeyboardInterrupt()])
@@ -190,6 +208,8 @@ def test_what_is_damaged_changed_or_gone_is_made_again(tmp_path):
     saved.unlink()
     saved.write_bytes(content)
     assert open_corpus(tmp_path, "workers@1", embedder) is not None
+    assert open_corpus(tmp_path, "workers@2", embedder) is None
+    saved.with_name(f"{hashlib.sha256(b'workers@2').hexdigest()[:32]}.corpus").write_bytes(content)
     assert open_corpus(tmp_path, "workers@2", embedder) is None
     assert open_corpus(tmp_path, "workers@1", ToyEmbedder("other")) is None
 

@@ -114,6 +114,13 @@ def test_other_weights_are_another_model(tmp_path, embedder):
     assert WordllamaEmbedder(folder).digest != embedder.digest
 
 
+def test_another_pooling_is_another_model(embedder):
+    class Summing(WordllamaEmbedder):
+        pooling = "lower/sum/1"
+
+    assert Summing().digest != embedder.digest
+
+
 def test_a_text_whose_tokens_cancel_out_is_refused_by_place(tmp_path):
     folder = copy_of_the_files(tmp_path)
     save_file({"embedding.weight": np.zeros((32000, 256), np.float16)}, folder / "weights/l2_supercat_256.safetensors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -120,10 +121,16 @@ def test_the_vector_itself_is_at_distance_zero_and_its_opposite_at_two():
 
 
 def test_memory_of_replaced_rows_is_given_back():
-    index = ExactIndex(4)
-    rows = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
-    for turn in range(40):
-        index.add(np.arange(50), rows + np.float32(turn))
+    rows = np.random.default_rng(0).standard_normal((50, 1000)).astype(np.float32)
+    index = ExactIndex(1000)
+    tracemalloc.start()
+    try:
+        for turn in range(40):
+            index.add(np.arange(50), rows + np.float32(turn))
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 5 * rows.nbytes
     assert len(index) == 50
     assert index.search(rows[3] + np.float32(39), 1).ids.tolist() == [3]
 

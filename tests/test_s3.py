@@ -19,7 +19,9 @@ def secrets_file(tmp_path, text, mode=0o600):
 
 
 def test_the_secrets_file_gives_credentials_and_the_environment_wins(tmp_path):
-    path = secrets_file(tmp_path, f'[s3.primary]\naccess_key_id = "file"\nsecret_access_key = "{SECRET}"\nregion = "eu"\n')
+    path = secrets_file(
+        tmp_path, f'[s3.primary]\naccess_key_id = "file"\nsecret_access_key = "{SECRET}"\nregion = "eu"\n'
+    )
     found = load_credentials({"AWS_ACCESS_KEY_ID": "env"}, path)
     assert (found.access_key_id, found.secret_access_key, found.region) == ("env", SECRET, "eu")
 

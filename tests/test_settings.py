@@ -34,7 +34,9 @@ def test_an_unknown_key_names_the_nearest(tmp_path):
         load({"colour": "red"}, {}, tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize(("name", "value"), [("row_cap", "many"), ("row_cap", "-1"), ("timeout_s", "0"), ("timeout_s", "inf")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("row_cap", "many"), ("row_cap", "-1"), ("timeout_s", "0"), ("timeout_s", "inf")]
+)
 def test_a_value_that_means_nothing_is_refused_with_its_origin(tmp_path, name, value):
     with pytest.raises(ConfigError, match=name) as refused:
         load({}, {f"LH_{name.upper()}": value}, tmp_path)

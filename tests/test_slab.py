@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -222,6 +223,26 @@ def test_a_full_disk_is_an_error_with_a_hint_and_leaves_nothing(tmp_path):
         done.stderr
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("size_bytes", [0, 64, 128, 1000, 3327, 4000, 28927])
+def test_a_writer_killed_at_any_byte_leaves_no_segment(tmp_path, size_bytes):
+    # The default action of SIGXFSZ kills the process in the write that passes the limit.
+    script = (
+        "import resource, sys, signal, pathlib, numpy as np\n"
+        "from workbench.search.segment import write_segment\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))\n"
+        "write_segment(pathlib.Path(sys.argv[1]), b'i' * 32, np.zeros((100, 4), 'u8'), np.ones((100, 64), 'f4'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), str(size_bytes)], cwd=Path(__file__).parent.parent
+    )
+    assert done.returncode == -signal.SIGXFSZ
+    assert list(tmp_path.glob("*.vec")) == []
+    assert len(VectorSlab(tmp_path, Model())) == 0
 
 
 def test_the_format_is_what_its_docstring_says(tmp_path):

@@ -108,18 +108,54 @@ def test_a_failing_benchmark_fails_the_run_and_the_others_still_run(tmp_path: Pa
     assert done.stderr.startswith("failed: benchmarks/a.py\n")
 
 
-def test_without_a_python_it_says_what_to_do(tmp_path: Path) -> None:
+@pytest.fixture
+def bare_machine(tmp_path: Path) -> Path:
+    """The project's files, and ``tools``: all that is on the path of a machine without Python and compiler."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("sh", "make", "uname", "cat", "test", "echo"):
-        (tools / name).symlink_to(shutil.which(name) or f"/bin/{name}")
-    done = make("test", folder=tmp_path, PATH=str(tools))
+    (tmp_path / "tools").mkdir()
+    for name in ("make", "uname", "cat"):
+        (tmp_path / "tools" / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+    return tmp_path
+
+
+def add_python(machine: Path, name: str, *, version_fits: bool, has_venv: bool = True) -> None:
+    """An interpreter that answers the questions of the Makefile and notes what else it is asked to do."""
+    script = f"""#!/bin/sh
+case "$*" in
+  *"(3, 11)"*) exit {0 if version_fits else 1} ;;
+  *ensurepip*) exit {0 if has_venv else 1} ;;
+  *print*) echo 3.12 ;;
+  *) echo "{name} $*" >&2; exit 3 ;;
+esac
+"""
+    path = machine / "tools" / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def first_make(machine: Path) -> str:
+    done = make("test", folder=machine, PATH=str(machine / "tools"))
     assert done.returncode
-    assert "No C++ compiler" in done.stderr
-    assert "No Python 3.11 or newer" in done.stderr
-    assert "make PYTHON=" in done.stderr
+    return done.stderr
+
+
+def test_without_python_and_compiler_it_says_what_to_do(bare_machine: Path) -> None:
+    said = first_make(bare_machine)
+    assert "No C++ compiler" in said
+    assert "No Python 3.11 or newer" in said
+    assert "make PYTHON=" in said
+
+
+def test_an_old_python_is_passed_over(bare_machine: Path) -> None:
+    add_python(bare_machine, "python3", version_fits=False)
+    add_python(bare_machine, "python3.12", version_fits=True)
+    assert "python3.12 -m venv --clear .venv" in first_make(bare_machine)
+
+
+def test_a_python_without_venv_names_its_package(bare_machine: Path) -> None:
+    add_python(bare_machine, "python3", version_fits=True, has_venv=False)
+    assert "apt-get install python3.12-venv" in first_make(bare_machine)
 
 
 @pytest.fixture

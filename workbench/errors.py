@@ -9,9 +9,12 @@
     │   └── SchemaDriftError             schema_drift      409     1
     ├── InvalidError    (ValueError)     invalid           400     1
     │   ├── QueryError                   query             400     1
+    │   │   ├── QueryTimeoutError        query_timeout     408     1
+    │   │   └── QueryCancelledError      query_cancelled   499     1
     │   └── DimensionError               dimension         400     1
     ├── TooLargeError                    too_large         413     1
     ├── BusyError                        busy              503     1
+    │   └── LostRaceError                lost_race         503     1
     ├── ForbiddenError                   forbidden         403     1
     ├── RejectedError                    rejected          422     1
     ├── MissingExtraError                missing_extra     501     1
@@ -134,6 +137,20 @@ class QueryError(InvalidError):
     code = "query"
 
 
+class QueryTimeoutError(QueryError):
+    """A statement ran over its time limit and was stopped."""
+
+    code = "query_timeout"
+    http_status = 408
+
+
+class QueryCancelledError(QueryError):
+    """A statement was stopped on request."""
+
+    code = "query_cancelled"
+    http_status = 499
+
+
 class DimensionError(InvalidError):
     """Vectors of two different lengths or models met."""
 
@@ -158,6 +175,12 @@ class BusyError(WorkbenchError):
     ) -> None:
         super().__init__(message, hint=hint, details=details)
         self.retry_after_s = retry_after_s
+
+
+class LostRaceError(BusyError):
+    """Another writer committed first; the decision has to be made anew on the new version."""
+
+    code = "lost_race"
 
 
 class ForbiddenError(WorkbenchError):

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import ConflictError, InvalidError, NotFoundError
+from workbench.errors import ConflictError, InvalidError, LostRaceError, NotFoundError
 from workbench.lake import delta
 from workbench.lake.catalog import Catalog
-from workbench.lake.delta import LostError
 from workbench.lake.listing import KEY
 from workbench.lake.manifest import Column, DataFile, Note, Source, dataset_id, fingerprint
 from workbench.lake.s3 import open_storage
@@ -119,9 +118,9 @@ def test_a_commit_on_a_version_that_has_moved_is_lost(catalog, storage):
     catalog.commit(base, "workers", COLUMNS, [part("b")], Note("appended"))
     other = Catalog(storage)
     for mode in ("append", "replace", "rewrite"):
-        with pytest.raises(LostError):
+        with pytest.raises(LostRaceError):
             other.commit(base, "workers", COLUMNS, [part("c")], Note("appended"), mode=mode)
-    with pytest.raises(LostError):
+    with pytest.raises(LostRaceError):
         other.commit(None, "workers", COLUMNS, [part("d")], Note("created"))
     assert [f.path for f in other.get("workers").files] == ["part-a.parquet", "part-b.parquet"]
 
@@ -150,7 +149,9 @@ def test_the_same_file_counts_as_ingested_until_its_rows_are_gone(catalog):
 def test_annotations_live_with_the_table(catalog, storage):
     catalog.register("workers", COLUMNS)
     catalog.annotate(
-        "workers", about=lambda a: replace(a, owner="ann", description="people · ✓", tags=("hr",)), pii={"PHONE": "phone"}
+        "workers",
+        about=lambda a: replace(a, owner="ann", description="people · ✓", tags=("hr",)),
+        pii={"PHONE": "phone"},
     )
     found = Catalog(storage).get("workers")
     assert (found.about.owner, found.about.description, found.about.tags) == ("ann", "people · ✓", ("hr",))

@@ -72,7 +72,7 @@ def test_the_error_names_the_empty_text_and_never_its_neighbours(embedder):
     assert "Maria" not in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", ["forklift", ["forklift", 7], ["forklift", None]])
+@pytest.mark.parametrize("bad", ["forklift", ["forklift", 7], ["forklift", None], ["caf\udce9"]])
 def test_what_is_not_a_list_of_texts_is_refused(embedder, bad):
     with pytest.raises(InvalidError):
         embedder.embed(bad, side="query")

@@ -121,6 +121,38 @@ def test_many_rows_in_many_chunks_and_every_plan(name, share):
 
 
 @each_kind
+def test_rows_that_float32_products_cannot_tell_apart_are_still_ranked_right(name):
+    kind = KINDS[name]
+    rng = np.random.default_rng(11)
+    base = rng.standard_normal(257)
+    vectors = rows(kind, (base + 1e-6 * rng.standard_normal((3000, 257))).astype(np.float32))
+    query = (base + 0.3 * rng.standard_normal(257)).astype(np.float32)
+
+    got = kind.make(vectors).search(query, 5)
+
+    want_ids, want_far = brute(vectors, query, 5, kind.distance, np.arange(3000))
+    assert got.ids.tolist() == want_ids.tolist()
+    assert got.distances.tobytes() == want_far.tobytes()
+
+
+@each_kind
+@pytest.mark.parametrize("scale", [1e-42, 1e-20, 1.0, 1e25, 3e38])
+@pytest.mark.parametrize("spread", [(-43, -42), (-42, 38.4), (38, 38.4)])
+def test_numbers_at_the_ends_of_float32_are_ranked_right(name, scale, spread):
+    kind = KINDS[name]
+    rng = np.random.default_rng(12)
+    scales = 10.0 ** rng.uniform(*spread, (400, 1))
+    vectors = rows(kind, (rng.uniform(-1, 1, (400, 16)) * scales).astype(np.float32))
+    query = (rng.uniform(-1, 1, 16) * scale).astype(np.float32)
+
+    got = kind.make(vectors).search(query, 5)
+
+    want_ids, want_far = brute(vectors, query, 5, kind.distance, np.arange(len(vectors)))
+    assert got.ids.tolist() == want_ids.tolist()
+    assert got.distances.tobytes() == want_far.tobytes()
+
+
+@each_kind
 def test_a_distance_has_the_same_bits_whatever_else_is_in_the_index(name):
     kind = KINDS[name]
     vectors = rows(kind, np.random.default_rng(5).standard_normal((500, 257)).astype(np.float32))
@@ -198,6 +230,7 @@ def test_nothing_in_or_nothing_allowed_is_an_empty_answer(name):
 def test_allowed_ids_may_come_in_any_order_and_twice(name):
     index = KINDS[name].make(np.eye(3, dtype=np.float32))
     assert index.search([1, 0, 0], 5, allowed=[2, 0, 2, 0]).ids.tolist() == [0, 2]
+    assert index.search([1, 0, 0], 5, allowed=[0, 0, 2]).ids.tolist() == [0, 2]
 
 
 @each_kind

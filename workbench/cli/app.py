@@ -1,9 +1,8 @@
-"""The application object, what every command shares, and the one place that turns errors into exit codes."""
+"""The application object, and what every command shares."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli import show
-from workbench.errors import InvalidError, WorkbenchError
+from workbench.errors import InvalidError
 from workbench.session import Workbench, connect
 
 app = typer.Typer(
@@ -58,32 +57,3 @@ def params(entries: list[str]) -> dict[str, Any] | None:
         except ValueError:
             out[name] = text
     return out or None
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Run ``lh``. Exit codes: 0 done, 1 refused or failed, 2 configuration or usage, 130 interrupted."""
-    # Each of these files registers its commands on `app`.
-    from workbench.cli import admin, datasets, demo, drill, ingest, query, search, smoke  # noqa: F401
-
-    try:
-        app(args=argv, standalone_mode=False)
-    except WorkbenchError as error:
-        if "--json" in (argv or sys.argv):
-            show.json_out({"error": error.to_dict()})
-        show.error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        show.interrupted()
-        sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except typer.Abort:
-        sys.exit(130)
-    except BrokenPipeError:  # `lh sql … | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception as error:  # noqa: BLE001 - click's usage errors have no public common base in typer
-        code = show.usage_error(error)
-        if code is None:
-            raise
-        sys.exit(code)

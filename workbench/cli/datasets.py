@@ -64,7 +64,10 @@ def _described(m: Manifest) -> None:
         ("about", about.description),
         ("tags", " ".join(about.tags)),
         ("created", show.when(m.created_at)),
-        ("changed", f"{show.when(m.snapshot.created_at)} by {m.snapshot.by or 'nobody named'} ({m.snapshot.operation})"),
+        (
+            "changed",
+            f"{show.when(m.snapshot.created_at)} by {m.snapshot.by or 'nobody named'} ({m.snapshot.operation})",
+        ),
         ("source", f"{source.file} sha256 {source.sha256}" if source else ""),
     ):
         if value:
@@ -156,9 +159,7 @@ def compact(name: Name, lake: LakeOption = None) -> None:
 
 
 @app.command()
-def expire(
-    name: Name, keep: Annotated[int, typer.Option(help="Versions to keep.")], lake: LakeOption = None
-) -> None:
+def expire(name: Name, keep: Annotated[int, typer.Option(help="Versions to keep.")], lake: LakeOption = None) -> None:
     """Give up old versions and the files that only they need."""
     with workbench(lake) as wb:
         gone = wb.lake.expire(name, keep=keep)

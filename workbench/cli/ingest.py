@@ -61,9 +61,7 @@ def ingest(
 def _told(done: Report) -> None:
     show.report(done)
     if done.dry_run:
-        show.table(
-            ["column", "type", "PII", "unit"], [[c.name, c.type, c.pii or "", c.unit] for c in done.columns]
-        )
+        show.table(["column", "type", "PII", "unit"], [[c.name, c.type, c.pii or "", c.unit] for c in done.columns])
         show.line("dry run: nothing was written")
     for r in done.rejects.slice(0, 5).to_pylist():
         show.line(f"  rejected line {r['line']} (byte {r['byte_offset']}): {r['reason']}")

@@ -27,7 +27,13 @@ def search(
     """Rank the rows that match a condition by how near they are to the words."""
     with workbench(lake) as wb, Bar() as bar:
         found = wb.search(
-            query, dataset=dataset, where=where, k=k, columns=column or (), show_pii=show_pii, on_progress=_embedding(bar)
+            query,
+            dataset=dataset,
+            where=where,
+            k=k,
+            columns=column or (),
+            show_pii=show_pii,
+            on_progress=_embedding(bar),
         )
     show.json_out(found.to_dict()) if as_json else show.results(found, why=why)
 

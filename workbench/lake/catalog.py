@@ -14,9 +14,8 @@ from typing import TypeVar
 
 import tenacity
 
-from workbench.errors import ConflictError, InvalidError, NotFoundError
+from workbench.errors import ConflictError, InvalidError, LostRaceError, NotFoundError
 from workbench.lake import delta
-from workbench.lake.delta import AbsentError, LostError
 from workbench.lake.listing import Known, Listing
 from workbench.lake.manifest import About, Column, DataFile, Manifest, Note, Snapshot, check_name, fingerprint
 from workbench.lake.storage import Storage
@@ -79,7 +78,7 @@ class Catalog:
         """All snapshots of a dataset, newest first. Raises NotFoundError."""
         try:
             return delta.history(self.storage, name)
-        except AbsentError:
+        except LookupError:
             raise self.unknown(name) from None
 
     def find(self, name: str) -> Manifest | None:
@@ -123,9 +122,9 @@ class Catalog:
         *,
         mode: str = "append",
     ) -> Manifest:
-        """One commit on exactly ``base`` (None: the dataset must not exist). Raises LostError when base has moved.
+        """One commit on exactly ``base`` (None: the dataset must not exist). Raises LostRaceError when base has moved.
 
-        ``mode``: 'append', 'replace' (the old content goes), 'rewrite' (the old content is in ``files`` again) or 'swap'
+        ``mode``: 'append', 'replace' (the old content goes), 'rewrite' (the old content is in ``files`` again), 'swap'
         (``files`` are those of an older version).
         """
         if base is None:
@@ -168,7 +167,7 @@ class Catalog:
     def decide(self, step: Callable[[], T]) -> T:
         """Run ``step`` (look, then write) until its write is not lost to another writer; then BusyError."""
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(LostError),
+            retry=tenacity.retry_if_exception_type(LostRaceError),
             wait=tenacity.wait_random_exponential(multiplier=0.02, max=1.0),
             stop=tenacity.stop_after_delay(ATTEMPTS_S),
             reraise=True,
@@ -193,7 +192,7 @@ class Catalog:
             return None
         try:
             manifest = delta.load(self.storage, name)
-        except AbsentError:
+        except LookupError:
             self._known.pop(name, None)
             return None
         made_by = self.storage.stat(delta.log_key(name, manifest.version))
@@ -205,7 +204,7 @@ class Catalog:
         if (name, version) not in self._versions:
             try:
                 self._versions[name, version] = delta.load(self.storage, name, version)
-            except AbsentError:
+            except LookupError:
                 raise NotFoundError(f"Snapshot {version} of {name} is gone.", hint=f"lh snapshots {name}") from None
         return self._versions[name, version]
 

@@ -1,8 +1,8 @@
 """One Delta table as we use it: every commit is a compare-and-swap on the version it was decided against.
 
 Delta's own retry rebases a write onto whatever came in between; here nothing is rebased. A commit either lands exactly
-on the version that was checked, or it is lost and decided anew (`LostError`), so "look, then write" is one atomic step
-across processes, on a disk and on S3 alike.
+on the version that was checked, or it is lost and decided anew (LostRaceError), so "look, then write" is one atomic
+step across processes, on a disk and on S3 alike.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from workbench.errors import BusyError, InvalidError, ProviderError
+from workbench.errors import InvalidError, LostRaceError, ProviderError
 from workbench.lake.manifest import About, Column, DataFile, Manifest, Note, Snapshot, Source
 from workbench.lake.storage import Storage
 
@@ -27,14 +27,6 @@ FORMAT = 1  # of the "lh" record in a commit
 _RECORD = "lh.dataset"
 _READER_FEATURES = {"timestampNtz"}
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}  # history is the audit trail: keep it
-
-
-class LostError(BusyError):
-    """Another writer committed first; decide again on the new version."""
-
-
-class AbsentError(LookupError):
-    """There is no table at that place. The catalog turns it into a NotFoundError with near matches."""
 
 
 def folder(name: str) -> str:
@@ -48,12 +40,12 @@ def log_key(name: str, version: int) -> str:
 
 
 def load(storage: Storage, name: str, version: int | None = None) -> Manifest:
-    """The manifest of a dataset at its newest or a given version. Raises AbsentError."""
+    """The manifest of a dataset at its newest or a given version. Raises LookupError."""
     return _to_manifest(name, _open(storage, name, version))
 
 
 def history(storage: Storage, name: str) -> list[Snapshot]:
-    """All snapshots, newest first. Raises AbsentError."""
+    """All snapshots, newest first. Raises LookupError."""
     with _mapped(name):
         return [_to_snapshot(entry) for entry in _open(storage, name).history()]
 
@@ -69,7 +61,7 @@ def ingested(storage: Storage, manifest: Manifest, sha256: str) -> int | None:
 def create(
     storage: Storage, name: str, columns: Sequence[Column], files: Sequence[DataFile], note: Note, about: About
 ) -> None:
-    """Version 1 of a new table, in one commit. Raises LostError when somebody else created it first."""
+    """Version 1 of a new table, in one commit. Raises LostRaceError when somebody else created it first."""
     with _mapped(name):
         create_table_with_add_actions(
             storage.uri(folder(name)),
@@ -83,7 +75,7 @@ def create(
 
 
 def append(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note) -> None:
-    """Add files to exactly ``base``. Raises LostError."""
+    """Add files to exactly ``base``. Raises LostRaceError."""
     rows = base.row_count + sum(f.rows for f in files)
     _write(storage, base, "append", base.columns, files, note, rows)
 
@@ -94,13 +86,16 @@ def replace(
     """Put ``files`` and ``columns`` in the place of exactly ``base``.
 
     ``keep`` says that the content of base is still in there (upsert, evolve, compact), so the files it came from still
-    count as ingested. Raises LostError.
+    count as ingested. Raises LostRaceError.
     """
     _write(storage, base, "overwrite", columns, files, note, sum(f.rows for f in files), reset=not keep)
 
 
 def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note) -> None:
-    """Make ``files`` (of an older version with the same columns) the content of exactly ``base``. Raises LostError."""
+    """Make ``files`` (of an older version with the same columns) the content of exactly ``base``.
+
+    Raises LostRaceError.
+    """
     now_ms = int(time.time() * 1000)
     old, new = {f.path for f in base.files}, {f.path for f in files}
     gone = [RemoveAction(f.path, True, now_ms, f.size_bytes, {}) for f in base.files if f.path not in new]  # noqa: FBT003
@@ -115,7 +110,7 @@ def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note
 
 
 def annotate(storage: Storage, base: Manifest, columns: Sequence[Column], note: Note, about: About) -> None:
-    """Change what is said of the table and its columns (owner, tags, PII tags), not its data. Raises LostError."""
+    """Change what is said of the table and its columns (owner, tags, PII tags), not its data. Raises LostRaceError."""
     table = _open(storage, base.name, base.version)
     with _mapped(base.name):
         properties = _properties(note, version=base.version + 1, rows=base.row_count)
@@ -316,13 +311,13 @@ def _mapped(name: str) -> Iterator[None]:
     try:
         yield
     except TableNotFoundError:
-        raise AbsentError(name) from None
+        raise LookupError(name) from None
     except CommitFailedError:
-        raise LostError(f"Another writer changed {name!r} first.", hint="Run the command again.") from None
+        raise LostRaceError(f"Another writer changed {name!r} first.", hint="Run the command again.") from None
     except DeltaError as error:
         text = str(error)
         if "already exists" in text or "changed" in text:  # the race to create a table has no class of its own
-            raise LostError(f"Another writer created {name!r} first.", hint="Run the command again.") from None
+            raise LostRaceError(f"Another writer created {name!r} first.", hint="Run the command again.") from None
         if "nvalid table version" in text or "version" in text.lower():
-            raise AbsentError(name) from None
+            raise LookupError(name) from None
         raise ProviderError(f"The log of dataset {name!r} could not be read: {text[:200]}", hint="lh doctor") from error

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from workbench.errors import QueryError, WorkbenchError
+from workbench.errors import QueryCancelledError, QueryError, QueryTimeoutError, WorkbenchError
 from workbench.lake.storage import Storage
 
 T = TypeVar("T")
@@ -35,18 +35,6 @@ class Limits:
     spill: Path | None = None
 
 
-class QueryTimeoutError(QueryError):
-    """A statement ran over its time limit and was stopped."""
-
-    code = "query_timeout"
-
-
-class QueryCancelledError(QueryError):
-    """A statement was stopped on request."""
-
-    code = "query_cancelled"
-
-
 @dataclass
 class Watch:
     """One running statement. `cancel` may be called from any thread, before or while it runs."""
@@ -63,7 +51,7 @@ class Watch:
     def run(self, con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
         """Run ``work`` (which uses ``con``) and return its result; its exception is raised here.
 
-        Raises `QueryTimeoutError` or `QueryCancelledError`. KeyboardInterrupt interrupts the engine and is raised again.
+        Raises QueryTimeoutError or QueryCancelledError. KeyboardInterrupt stops the engine and is raised again.
         """
         job = _Job(work)
         started = time.monotonic()

@@ -55,7 +55,7 @@ def _parquet(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
 
 
 @contextmanager
-def _ndjson(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
+def _ndjson(out: BinaryIO, _schema: pa.Schema) -> Iterator[Write]:
     def put(batch: pa.RecordBatch) -> None:
         for row in batch.to_pylist():
             out.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
@@ -64,7 +64,7 @@ def _ndjson(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
 
 
 @contextmanager
-def _json(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
+def _json(out: BinaryIO, _schema: pa.Schema) -> Iterator[Write]:
     first: list[Any] = []
 
     def put(batch: pa.RecordBatch) -> None:

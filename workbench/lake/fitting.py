@@ -187,7 +187,10 @@ def onto(opened: Opened, base: Manifest, found: Match) -> Fit:
 
 
 def widened(con: duckdb.DuckDBPyConnection, opened: Opened, base: Manifest, found: Match, odd: Sequence[str]) -> Fit:
-    """The fit of a file onto a dataset that takes its new columns and wider types (``odd``: columns that must widen)."""
+    """The fit of a file onto a dataset that takes its new columns and wider types.
+
+    ``odd`` are the dataset's columns that must widen.
+    """
     wanted = [found.pairs[n] for n in odd] + list(found.unknown)
     if opened.typed:
         types = {n: Column(n, hold(n, t).type) for n, t in describe(con, opened.relation).items() if n in wanted}

@@ -123,13 +123,13 @@ def _files(catalog: Catalog, manifest: Manifest, now: dt.datetime) -> Iterator[C
         size = there.get(file.path, there.get(file.path.rsplit("/", 1)[-1]))
         if size is None and catalog.storage.stat(prefix + file.path) is None:
             yield Check(
-                f"dataset {manifest.name}", "broken", f"{file.path} is named by the log and is not there",
+                f"dataset {manifest.name}", "broken", f"{file.path} is named by the log and gone",
                 f"lh restore {manifest.name}@{max(manifest.version - 1, 1)}, or bring the file back from a backup",
             )  # fmt: skip
         elif size is not None and size != file.size_bytes:
             yield Check(
-                f"dataset {manifest.name}", "broken", f"{file.path} has {size:,} bytes, its log says {file.size_bytes:,}",
-                "bring the file back from a backup",
+                f"dataset {manifest.name}", "broken",
+                f"{file.path} has {size:,} bytes, its log says {file.size_bytes:,}", "bring the file back from a backup",
             )  # fmt: skip
     left = snapshots.orphans(catalog, manifest, now)
     if left:

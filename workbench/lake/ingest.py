@@ -25,7 +25,7 @@ from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch, connect
 from workbench.lake.fitting import SAMPLE_ROWS, Fit
 from workbench.lake.loaded import Loaded, set_aside
 from workbench.lake.manifest import Column, DataFile, Manifest, Note
-from workbench.lake.mapping import literal
+from workbench.lake.mapping import literal, quote
 from workbench.lake.relation import select_sql
 from workbench.lake.report import Report, Request
 from workbench.lake.sources import Opened, open_source
@@ -212,9 +212,9 @@ class _Job:
         text = [quote(c.name) for c in loaded.written.columns if c.type == "string" and not c.restore]
         if not text:
             return pa.table({})
-        return self.con.execute(
-            f"SELECT {', '.join(text)} FROM read_parquet({file}, file_row_number=true) WHERE file_row_number % {step} = 0"
-        ).to_arrow_table()
+        rows = f"read_parquet({file}, file_row_number=true)"
+        sql = f"SELECT {', '.join(text)} FROM {rows} WHERE file_row_number % {step} = 0"
+        return self.con.sql(sql).to_arrow_table()
 
     def _check_rejects(self, loaded: Loaded) -> None:
         n, rows = loaded.rejects.num_rows, loaded.written.rows

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from workbench import pii
 from workbench.errors import InvalidError
 from workbench.lake import export, health, rejects, snapshots, versions
@@ -76,15 +78,28 @@ class Lake:
         """All versions of a dataset, newest first. Raises NotFoundError."""
         return self.catalog.history(name)
 
-    def diff(self, old: str, new: str, *, key: Sequence[str] = (), watch: Watch | None = None) -> Diff:
-        """What changed between two versions of one dataset, given as ``workers@1`` and ``workers@2``."""
+    def diff(
+        self, old: str, new: str, *, key: Sequence[str] = (), show_pii: bool = False, watch: Watch | None = None
+    ) -> Diff:
+        """What changed between two versions of one dataset, given as ``workers@1`` and ``workers@2``.
+
+        Values in the sample are masked unless ``show_pii``.
+        """
         a, b = self.get(old), self.get(new)
         if a.name != b.name:
             raise InvalidError(
                 f"{a.name} and {b.name} are two datasets; a diff compares versions of one.",
                 hint=f"lh diff {b.name}@{max(b.version - 1, 1)} {b.name}",
             )
-        return snapshots.diff(self.catalog, a, b, key=key, watch=watch)
+        found = snapshots.diff(self.catalog, a, b, key=key, watch=watch)
+        if show_pii:
+            return found
+        kinds = a.pii | b.pii
+        arrays = [
+            pii.mask_array(found.sample.column(i), kinds.get(snapshots.sampled_column(name)))
+            for i, name in enumerate(found.sample.column_names)
+        ]
+        return replace(found, sample=pa.table(arrays, names=found.sample.column_names))
 
     def restore(self, ref: str, message: str = "") -> Manifest:
         """Make an older version the newest, as a new snapshot: ``restore("workers@1")``."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,11 +11,11 @@ import pyarrow as pa
 from workbench.lake.drift import Change
 from workbench.lake.fitting import Fit
 from workbench.lake.manifest import Column, DataFile, Source
-from workbench.lake.mapping import quote
+from workbench.lake.mapping import literal, quote
 from workbench.lake.parquet import Written, adopt
 from workbench.lake.report import Report, Request
 from workbench.lake.rows import Reject
-from workbench.lake.sources import Opened
+from workbench.lake.sources import LINE, OFFSET, Opened
 from workbench.lake.storage import Storage
 
 
@@ -52,3 +50,28 @@ class Loaded:
             changes=self.changes,
             dry_run=request.dry_run,
         )
+
+
+def set_aside(con: duckdb.DuckDBPyConnection, opened: Opened, fit: Fit) -> list[Reject]:
+    """The rows of a file that do not fit, with their place, the first column at fault and their text."""
+    faults = [(c.column.name, f"does not fit {c.column.type}", c.fits) for c in fit.cells if c.fits != "true"]
+    faults += [(name, "column is not in the dataset", f"{quote(name)} IS NULL") for name in fit.unknown]
+    if not faults:
+        return []
+    at_fault = " ".join(f"WHEN NOT ({fits}) THEN {literal(name)}" for name, _, fits in faults)
+    why = " ".join(f"WHEN NOT ({fits}) THEN {literal(f'{name} {what}')}" for name, what, fits in faults)
+    place = f"{quote(LINE)}, {quote(OFFSET)}" if opened.positions else "NULL, NULL"
+    rows = con.execute(
+        f"SELECT {place}, CASE {at_fault} END, CASE {why} END, {_text_sql(opened)} FROM {fit.relation} "
+        f"WHERE NOT ({fit.condition})"
+    ).fetchall()
+    return [Reject(line or 0, offset or 0, column, reason, raw) for line, offset, column, reason, raw in rows]
+
+
+def _text_sql(opened: Opened) -> str:
+    """SQL: a row of the file as delimited text again."""
+    cells = ", ".join(f"COALESCE({quote(n)}::VARCHAR, '')" for n in opened.names)
+    mark = literal(opened.delimiter)
+    quoted = "'\"' || replace(c, '\"', '\"\"') || '\"'"
+    special = f"contains(c, {mark}) OR contains(c, '\"') OR contains(c, chr(10))"
+    return f"array_to_string(list_transform([{cells}], lambda c: CASE WHEN {special} THEN {quoted} ELSE c END), {mark})"

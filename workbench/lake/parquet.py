@@ -56,7 +56,7 @@ def write(
     body = query if plain else f"SELECT {select} FROM ({query})"
     copy = f"COPY ({body}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS true)"
     (watch or Watch()).run(con, lambda: con.execute(copy, params) if params else con.execute(copy))
-    rows, size_bytes, stats = con.fetchall()[0][1:4]
+    _, rows, size_bytes, _, stats, *_ = con.fetchall()[0]
     schema = pq.read_schema(path)
     known = {c.name: c for c in columns}
     made = tuple(

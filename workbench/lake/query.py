@@ -23,6 +23,7 @@ from workbench.lake import guard, taint, versions
 from workbench.lake.catalog import Catalog
 from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect
 from workbench.lake.manifest import Manifest
+from workbench.lake.mapping import quote
 from workbench.lake.relation import select_sql, uris
 
 KEPT_ENGINES = 8
@@ -71,9 +72,9 @@ class Answer:
 
     def pl(self) -> Any:
         """The rows as a polars DataFrame."""
-        import polars  # heavy, and only for who asks
+        import polars as pl  # heavy, and only for who asks
 
-        return polars.from_arrow(self.table)
+        return pl.from_arrow(self.table)
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form: columns (name, type), rows, row_count (substrate.md, SQL: fixed), and what was cut."""
@@ -142,9 +143,7 @@ class Queries:
         prepared = self.prepare(sql)
         con = self._engine(prepared.tables).cursor()
         try:
-            reader = (con.execute(prepared.sql, params) if params else con.execute(prepared.sql)).to_arrow_reader(
-                BATCH_ROWS
-            )
+            reader = con.sql(prepared.sql, params=params or None).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             raise self._error(error, sql) from None
         mask = _no_mask if show_pii else self._masker(prepared, reader.schema)
@@ -155,6 +154,17 @@ class Queries:
                 yield from mask(pa.Table.from_batches([batch])).cast(schema).to_batches()
 
         return schema, batches()
+
+    def matching(self, manifest: Manifest, key: str, condition: str) -> pa.Array:
+        """Values of ``key`` in the rows of a snapshot that match a condition, whose text passes the guard.
+
+        Raises QueryError for a text that is more than a condition.
+        """
+        with self._lock:
+            guard.judge_condition(self._judge, condition, table=manifest.name, known=_Known(self.catalog, {}))
+        name = quote(manifest.name)
+        sql = f"SELECT {quote(key)} FROM {name}@{manifest.version} AS {name} WHERE (\n{condition}\n)"
+        return self.run(sql, access=Access(row_cap=None, show_pii=True)).table.column(0)
 
     def prepare(self, sql: str) -> Prepared:
         """Resolve versions, judge the statement, find its datasets. Nothing runs."""
@@ -237,10 +247,10 @@ def _no_mask(table: pa.Table) -> pa.Table:
 
 
 def _fetch(con: duckdb.DuckDBPyConnection, sql: str, params: Params, cap: int | None) -> tuple[pa.Table, bool]:
-    con.execute(sql, params) if params else con.execute(sql)
+    relation = con.sql(sql, params=params or None)
     if cap is None:
-        return con.to_arrow_table(), False
-    reader = con.to_arrow_reader(min(BATCH_ROWS, cap + 1))
+        return relation.to_arrow_table(), False
+    reader = relation.to_arrow_reader(min(BATCH_ROWS, cap + 1))
     batches, rows = [], 0
     for batch in reader:
         batches.append(batch)

@@ -121,9 +121,7 @@ class S3Storage:
             if body is not None:
                 self.filesystem().pipe_file(self._path(key), body)
             else:
-                with self.filesystem().open(self._path(key), "wb") as out:  # multipart: visible at close only
-                    for chunk in read_capped(data, key):
-                        out.write(chunk)
+                self._put_large(key, read_capped(data, key))
         return self._entry(key)
 
     def adopt(self, local: Path, key: str) -> Entry:
@@ -184,6 +182,10 @@ class S3Storage:
     def _all(self) -> dict[str, Any]:
         found: dict[str, Any] = self.filesystem().find(self.root, detail=True)
         return found
+
+    def _put_large(self, key: str, chunks: Iterator[bytes]) -> None:
+        with self.filesystem().open(self._path(key), "wb") as out:  # multipart: visible at close only
+            out.writelines(chunks)
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key}"

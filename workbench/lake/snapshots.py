@@ -24,6 +24,7 @@ from workbench.lake.storage import Entry
 
 ORPHAN_AGE_S = 3600.0  # a file that no snapshot names may still be on its way in
 SAMPLE_ROWS = 20
+_OLD, _NEW = " (old)", " (new)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ def diff(
     )  # fmt: skip
 
 
+def sampled_column(name: str) -> str:
+    """The dataset's column behind a column of a diff's sample."""
+    return name.removesuffix(_OLD).removesuffix(_NEW)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     con: duckdb.DuckDBPyConnection
@@ -108,11 +114,9 @@ class _Work:
             f"SELECT count(*) FILTER (in_old IS NULL), count(*) FILTER (in_new IS NULL), "
             f"count(*) FILTER (in_old = 1 AND in_new = 1 AND ({any_test})){counts} FROM {pairs}"
         )[0]
-        shown = "".join(
-            f", o.{quote(c)} AS {quote(f'{c} (old)')}, n.{quote(c)} AS {quote(f'{c} (new)')}" for c in common
-        )
+        shown = "".join(f", o.{quote(c)} AS {quote(c + _OLD)}, n.{quote(c)} AS {quote(c + _NEW)}" for c in common)
         keys = ", ".join(f"n.{quote(k)}" for k in key)
-        sample = self.con.execute(
+        sample = self.con.sql(
             f"SELECT {keys}{shown} FROM {pairs} WHERE in_old = 1 AND in_new = 1 AND ({any_test}) "
             f"ORDER BY n.{first} LIMIT {SAMPLE_ROWS}"
         ).to_arrow_table()
@@ -125,7 +129,7 @@ class _Work:
         came = f"SELECT {names} FROM new_rows EXCEPT ALL SELECT {names} FROM old_rows"
         added = self.rows(f"SELECT count(*) FROM ({came})")[0][0]
         removed = self.rows(f"SELECT count(*) FROM ({gone})")[0][0]
-        sample = self.con.execute(
+        sample = self.con.sql(
             f"(SELECT '-' AS diff, * FROM ({gone}) LIMIT 10) UNION ALL (SELECT '+' AS diff, * FROM ({came}) LIMIT 10)"
         ).to_arrow_table()
         return added, removed, sample

@@ -26,6 +26,7 @@ from workbench.lake.rows import Reject, read_rows
 from workbench.lake.survey import survey
 
 EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
+LINE, OFFSET = "\x1fline", "\x1fbyte_offset"  # columns beside the text: no header can be called that
 JSON = {".json", ".ndjson", ".jsonl"}
 
 
@@ -33,7 +34,8 @@ JSON = {".json", ".ndjson", ".jsonl"}
 class Opened:
     """A file the engine can read: ``relation`` is SQL for FROM; ``typed`` says whether its columns have types.
 
-    ``rejects`` and ``findings`` grow while `careful` reads. ``dialect`` is None unless the file is delimited text.
+    ``careful`` reads the same file row by row; None when that is done already. ``positions``: the relation also
+    has LINE and OFFSET. ``header`` and ``delimiter`` are those of delimited text.
     """
 
     source: Source
@@ -43,6 +45,7 @@ class Opened:
     findings: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     careful: Callable[[], Opened] | None = None
+    positions: bool = False
     header: tuple[str, ...] = ()
     delimiter: str = ","
 

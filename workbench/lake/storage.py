@@ -142,6 +142,13 @@ class Slots:
             self.gate.release()
 
 
+def _write_through(path: Path, chunks: Iterator[bytes]) -> None:
+    with path.open("wb") as out:
+        out.writelines(chunks)
+        out.flush()
+        os.fsync(out.fileno())
+
+
 class LocalStorage:
     """A folder. Created when absent; `url` is its absolute path."""
 
@@ -168,11 +175,7 @@ class LocalStorage:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = target.with_name(f".{target.name[:60]}.{random_names.token_hex(6)}.tmp")
             try:
-                with draft.open("wb") as out:
-                    for chunk in read_capped(data, key):
-                        out.write(chunk)
-                    out.flush()
-                    os.fsync(out.fileno())
+                _write_through(draft, read_capped(data, key))
                 draft.replace(target)
             finally:
                 draft.unlink(missing_ok=True)

@@ -63,6 +63,8 @@ def check_texts(texts: Sequence[str]) -> None:
             raise InvalidError(
                 f"Text {place} of {len(texts)} is empty.", hint="Leave empty texts out; an empty text has no meaning."
             )
+        if not text.isascii() and _has_surrogates(text):
+            raise InvalidError(f"Text {place} of {len(texts)} is not valid Unicode.", hint="Pass it as UTF-8.")
 
 
 class WordllamaEmbedder:
@@ -76,10 +78,10 @@ class WordllamaEmbedder:
     """
 
     name = "wordllama-l2-256"
+    # Changing how tokens become a vector must change this text: it is what makes old cached vectors unusable.
+    pooling = "lower/mean/unit/1"
     _weights = Path("weights") / "l2_supercat_256.safetensors"
     _tokenizer = Path("tokenizers") / "l2_supercat_tokenizer_config.json"
-    # Changing how tokens become a vector must change this text: it is what makes old cached vectors unusable.
-    _pooling = b"lower/mean/unit/1"
 
     def __init__(self, package: Path | None = None) -> None:
         from safetensors.numpy import load
@@ -88,7 +90,7 @@ class WordllamaEmbedder:
         folder = package or _wordllama_folder()
         weights, tokenizer = _read(folder / self._weights), _read(folder / self._tokenizer)
         self.digest = hashlib.sha256(
-            b"\x1e".join(hashlib.sha256(part).digest() for part in (weights, tokenizer, self._pooling))
+            b"\x1e".join(hashlib.sha256(part).digest() for part in (weights, tokenizer, self.pooling.encode()))
         ).hexdigest()
         self._table: NDArray[np.float16] = load(weights)["embedding.weight"]
         self.dimension = int(self._table.shape[1])
@@ -118,6 +120,14 @@ class WordllamaEmbedder:
 
 # Tokenised texts take far more memory than their text; a slice bounds it and still feeds every core.
 _SLICE = 2048
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # what a terminal hands over for bytes that are no UTF-8
+        return True
+    return False
 
 
 def _unit_rows(sums: NDArray[np.float32]) -> NDArray[np.float32]:

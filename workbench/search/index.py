@@ -93,10 +93,7 @@ class BlockIndex:
     ) -> Neighbors:
         """As ``Index.search``."""
         query, k = _checked(vector, k, self)
-        rows = None
-        if allowed is not None:
-            rows = ascending(_int64(allowed))
-            rows = rows[slice(*np.searchsorted(rows, (0, len(self))))]
+        rows = None if allowed is None else ascending(_int64(allowed))
         found, far = nearest(self._blocks, query, k, self.distance, rows)
         return _ranked(found, far, k, ties=ties)
 

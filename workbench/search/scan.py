@@ -76,9 +76,9 @@ def nearest(
 ) -> tuple[Rows, NDArray[np.float64]]:
     """The ``k`` nearest rows to ``query`` (d,) and every row exactly as far as the last of them.
 
-    ``rows`` limits the search to these row numbers: ascending, each once; None means all. Returns (row numbers
-    ascending, their distances in the same order), min(k, rows) entries or more when there are ties. The caller has
-    checked the query and the rows; k ≥ 1.
+    ``rows`` limits the search to these row numbers, ascending, each once, passing over those that do not exist; None
+    means all. Returns (row numbers ascending, their distances in the same order), min(k, rows) entries or more when
+    there are ties. The caller has checked the query; k ≥ 1.
     """
     found = _candidates(blocks, query, k, distance, rows)
     if not len(found):
@@ -93,11 +93,12 @@ def nearest(
 def _candidates(blocks: Blocks, query: NDArray[np.float32], k: int, distance: Distance, rows: Rows | None) -> Rows:
     bounds = _Bounds(query, distance)
     running = _Running(k)
-    for block, start, wanted in blocks.parts(rows):
-        for places, dots in _dots(block.vectors, bounds.direction, wanted):
-            likeness, slack = bounds.of(dots, None if block.norms is None else block.norms[places])
-            numbers = np.arange(places.start, places.stop) if isinstance(places, slice) else places
-            running.offer(numbers + start, likeness, slack)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no usable bound and is kept
+        for block, start, wanted in blocks.parts(rows):
+            for places, dots in _dots(block.vectors, bounds.direction, wanted):
+                likeness, slack = bounds.of(dots, None if block.norms is None else block.norms[places])
+                numbers = np.arange(places.start, places.stop) if isinstance(places, slice) else places
+                running.offer(numbers + start, likeness, slack)
     return running.rows()
 
 
@@ -105,21 +106,19 @@ def _dots(
     vectors: NDArray[np.float32], direction: NDArray[np.float32], wanted: Rows | None
 ) -> Iterator[tuple[slice | Rows, NDArray[np.float32]]]:
     """Products of the wanted rows with ``direction``, chunk by chunk, with the places they belong to."""
-    whole = wanted is None or len(wanted) >= _GATHER_SHARE * len(vectors)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if whole:
-            for low in range(0, len(vectors), _CHUNK_ROWS):
-                chunk = slice(low, min(low + _CHUNK_ROWS, len(vectors)))
-                dots = vectors[chunk] @ direction
-                if wanted is None:
-                    yield chunk, dots
-                    continue
-                here = wanted[slice(*np.searchsorted(wanted, (chunk.start, chunk.stop)))]
-                yield here, dots[here - low]
-        elif wanted is not None:
-            for low in range(0, len(wanted), _GATHER_ROWS):
-                here = wanted[low : low + _GATHER_ROWS]
-                yield here, vectors.take(here, axis=0) @ direction
+    if wanted is not None and len(wanted) < _GATHER_SHARE * len(vectors):
+        for low in range(0, len(wanted), _GATHER_ROWS):
+            here = wanted[low : low + _GATHER_ROWS]
+            yield here, vectors.take(here, axis=0) @ direction
+        return
+    for low in range(0, len(vectors), _CHUNK_ROWS):
+        chunk = slice(low, min(low + _CHUNK_ROWS, len(vectors)))
+        dots = vectors[chunk] @ direction
+        if wanted is None:
+            yield chunk, dots
+        else:
+            here = wanted[slice(*np.searchsorted(wanted, (chunk.start, chunk.stop)))]
+            yield here, dots[here - low]
 
 
 class _Bounds:
@@ -146,10 +145,8 @@ class _Bounds:
         if norms is None:
             return self._likeness(dots.astype(np.float64), 1.0), self._slack(1.0)
         fine = (norms == 0) | ((norms >= _SAFE_NORM[0]) & (norms <= _SAFE_NORM[1]))
-        lengths = np.where(fine & (norms > 0), norms, 1.0)
+        lengths = np.where(fine, norms, 1.0)
         likeness = self._likeness(np.where(fine, dots, 0.0).astype(np.float64), lengths)
-        if self._distance == "euclidean":
-            likeness = np.where(norms == 0, 0.0, likeness)
         return likeness, np.where(fine, self._slack(lengths), np.inf)
 
     def _likeness(self, dots: NDArray[np.float64], norms: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -34,6 +34,4 @@ def stated_shifts(resume_text: str) -> frozenset[str]:
 def offers_shift_sql(column: str, shift: str) -> str:
     """The same as a DuckDB condition on a text column; raises ``KeyError`` for a shift that is not in ``SHIFTS``."""
     words = _WORDS[shift]
-    return (
-        rf"(regexp_matches({column}, '(?i)\b{words}\b') AND NOT regexp_matches({column}, '(?i){_REFUSAL}{words}\b'))"
-    )
+    return rf"(regexp_matches({column}, '(?i)\b{words}\b') AND NOT regexp_matches({column}, '(?i){_REFUSAL}{words}\b'))"

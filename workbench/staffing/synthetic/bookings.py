@@ -19,13 +19,29 @@ from workbench.staffing.shifts import SHIFTS
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
 from workbench.staffing.synthetic.people import Crowd
-from workbench.staffing.synthetic.slots import WORKERS
-from workbench.staffing.synthetic.texts import Ragged, join, numbers, where, words
+from workbench.staffing.synthetic.slots import BOOKED, WORKERS
+from workbench.staffing.synthetic.texts import join, numbers, where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary
 
 UNKNOWN_CLIENT = "CL-9999"
-BAN_REASONS = ("no-call no-show", "left the site early", "failed the client's test", "attendance points", "argument with a lead", "damaged product")
+UNLISTED_CREDENTIAL = "Crane Rigging"
+BAN_REASONS = (
+    "no-call no-show",
+    "left the site early",
+    "failed the client's test",
+    "attendance points",
+    "argument with a lead",
+    "damaged product",
+)
 OUTCOMES = ("pending", "accepted", "rejected", "withdrawn")
+
+
+_BANNED = (
+    "assigned_despite_do_not_return",
+    "pitched_despite_do_not_return",
+    "ban_by_unknown_client",
+    "ban_in_the_future",
+)
 
 
 def client_ids(codes: Ints) -> Any:
@@ -56,10 +72,9 @@ class Bookings:
 def draw_bookings(draws: Draws, crowd: Crowd, n_clients: int) -> Bookings:
     """Decide who works where and who is banned where, for clients 1 … ``n_clients``."""
     ids = crowd.ids
-    busy_slots = ("double_booked", "expired_on_shift", "assigned_despite_do_not_return", "inactive_on_assignment")
-    busy = WORKERS.at(ids, *busy_slots, "assigned_to_unknown_client", "assignment_ends_before_start")
-    ban_slots = ("assigned_despite_do_not_return", "pitched_despite_do_not_return", "ban_by_unknown_client", "ban_in_the_future")
-    free = WORKERS.at(ids, *ban_slots[1:], "expires_before_issued", "already_pitched")
+    busy = WORKERS.at(ids, *BOOKED)
+    banned = WORKERS.at(ids, *_BANNED)
+    free = WORKERS.at(ids, "expires_before_issued", "already_pitched") | (banned & ~busy)
     banning = draws.below("banning client", ids, n_clients)
     near = draws.below("client", ids, n_clients - 3)
     first_start = -300 + draws.below("first start", ids, 150)
@@ -70,9 +85,9 @@ def draw_bookings(draws: Draws, crowd: Crowd, n_clients: int) -> Bookings:
     return Bookings(
         crowd=crowd,
         banning=banning + 1,
-        banned=(draws.chance("banned", ids, 60) & had_first) | WORKERS.at(ids, *ban_slots),
+        banned=(draws.chance("banned", ids, 60) & had_first) | banned,
         banned_since=np.select(
-            [WORKERS.at(ids, "ban_in_the_future"), WORKERS.at(ids, *ban_slots)],
+            [WORKERS.at(ids, "ban_in_the_future"), banned],
             [draws.between("ban ahead", ids, 5, 60), draws.between("ban ago", ids, -200, -90)],
             first_end + draws.between("ban after", ids, 1, 10),
         ),
@@ -82,7 +97,10 @@ def draw_bookings(draws: Draws, crowd: Crowd, n_clients: int) -> Bookings:
         first_end=first_end,
         has_second=(has_second & ~free) | busy,
         second_start=second_start,
-        second_end=second_start + 5 + draws.below("second days", ids, 60),
+        second_end=np.maximum(
+            second_start + 5 + draws.below("second days", ids, 60),
+            np.where(WORKERS.at(ids, "inactive_on_assignment"), 1, second_start),
+        ),
         shift=_one_of(draws, crowd.shifts, ids),
     )
 
@@ -98,48 +116,59 @@ def _one_of(draws: Draws, masks: Ints, ids: Ints) -> Ints:
 
 
 def credential_table(draws: Draws, vocabulary: Vocabulary, days: Days, bookings: Bookings) -> pa.Table:
-    """``credentials``: worker_id int64, credential text, issued and expires date32; one row each of the crowd's papers."""
+    """``credentials``: worker_id int64, credential text, issued and expires date32; a row for each paper held."""
     crowd = bookings.crowd
     row, held = (part.astype(np.int64) for part in np.nonzero(crowd.holds))
     ids, role = crowd.ids[row], crowd.role[row]
-    years = vocabulary.trades.credential_years
-    lasting = np.array([[years[name] * 365 for name in [*role.credentials, *["OSHA-10"] * 9]][:9] for role in vocabulary.roles])
-    lasts = lasting[role, held]
+    lasts = _lasting_days(vocabulary)[role, held]
     required = (held == 0) & np.array([bool(entry.required) for entry in vocabulary.roles])[role]
     key = ids * 16 + held
-    issued = -310 - draws.below("issued", key, lasts - 405)
-    others = draws.chance("other lapsed", key, 80)
-    issued = np.where(~required & others, -lasts - draws.between("lapsed ago", key, 1, 300), issued)
-    lapsed_at = np.where(bookings.has_second[row], bookings.second_start[row] - 1, -1) - draws.below("lapsed", key, 3)
-    expires = np.where(required & crowd.lapsed[row], lapsed_at, issued + lasts)
-    issued = np.where(required & crowd.lapsed[row], lapsed_at - lasts, issued)
-    table = _credentials(days, ids, vocabulary.credentials.take(role, held), issued, expires)
-    return _sorted(pa.concat_tables([table, *_planted_credentials(days, crowd)]), "worker_id")
-
-
-def _planted_credentials(days: Days, crowd: Crowd) -> list[pa.Table]:
-    """A TWIC is in no profile of these people's roles unless they hold one, so it is given to those who do not."""
-    upside_down = crowd.ids[WORKERS.at(crowd.ids, "expires_before_issued")]
+    lapsed_at = np.where(bookings.has_second[row], bookings.second_start[row], 0) - 1 - draws.below("lapsed", key, 3)
+    expires = np.select(
+        [required & crowd.lapsed[row], ~required & draws.chance("other lapsed", key, 80)],
+        [lapsed_at, -draws.between("lapsed ago", key, 1, 300)],
+        lasts - 310 - draws.below("issued", key, lasts - 405),
+    )
+    issued = expires - lasts
+    backwards = required & WORKERS.at(ids, "expires_before_issued")
+    expires = np.where(backwards, issued - 30, expires)
     unlisted = crowd.ids[WORKERS.at(crowd.ids, "credential_not_on_profile")]
-    name = "Crane Rigging"
-    return [
-        _credentials(days, upside_down, [f"{name} (renewal)"] * len(upside_down), upside_down * 0 - 40, upside_down * 0 - 400),
-        _credentials(days, unlisted, [name] * len(unlisted), unlisted * 0 - 200, unlisted * 0 + 895),
-    ]
+    table = pa.concat_tables(
+        [
+            _credentials(days, ids, vocabulary.credentials.take(role, held), issued, expires),
+            _credentials(
+                days,
+                unlisted,
+                pa.array([UNLISTED_CREDENTIAL] * len(unlisted), pa.string()),
+                unlisted * 0 - 200,
+                unlisted * 0 + 895,
+            ),
+        ]
+    )
+    return _sorted(table, "worker_id")
+
+
+def _lasting_days(vocabulary: Vocabulary) -> Ints:
+    """int64[roles, most credentials of a role]: how long each lasts."""
+    years = vocabulary.trades.credential_years
+    lasting = np.full(vocabulary.credential_rates.shape, 365 * 5, dtype=np.int64)
+    for code, role in enumerate(vocabulary.roles):
+        lasting[code, : len(role.credentials)] = [years[name] * 365 for name in role.credentials]
+    return lasting
 
 
 def _credentials(days: Days, ids: Ints, names: Any, issued: Ints, expires: Ints) -> pa.Table:
     return pa.table(
         {
             "worker_id": pa.array(ids),
-            "credential": pa.array(names, pa.string()) if isinstance(names, list) else names,
+            "credential": names,
             "issued": days.dates(issued),
             "expires": days.dates(expires),
         }
     )
 
 
-def assignment_table(draws: Draws, vocabulary: Vocabulary, days: Days, bookings: Bookings) -> pa.Table:
+def assignment_table(vocabulary: Vocabulary, days: Days, bookings: Bookings) -> pa.Table:
     """``assignments``: assignment_id ``A-<worker>-<n>``, worker_id, client_id, shift, start and end date32 (both days
     worked), required_credential text or null.
     """
@@ -152,7 +181,9 @@ def assignment_table(draws: Draws, vocabulary: Vocabulary, days: Days, bookings:
     ends = np.where(backwards, bookings.second_start - 3, bookings.second_end)
     double = WORKERS.at(ids, "double_booked")
     parts = [
-        _assignments(bookings, days, vocabulary, bookings.had_first, 1, first, bookings.first_start, bookings.first_end),
+        _assignments(
+            bookings, days, vocabulary, bookings.had_first, 1, first, bookings.first_start, bookings.first_end
+        ),
         _assignments(bookings, days, vocabulary, bookings.has_second, 2, second, bookings.second_start, ends),
         _assignments(bookings, days, vocabulary, double, 3, bookings.clients[2], bookings.second_start + 2, ends + 2),
     ]
@@ -216,7 +247,7 @@ def submission_table(draws: Draws, days: Days, bookings: Bookings) -> pa.Table:
         tables.append(
             pa.table(
                 {
-                    "client_id": where(unknown[flags] if n == 1 else unknown[flags] & False, UNKNOWN_CLIENT, client_ids(clients[flags])),
+                    "client_id": where(unknown[flags] & (n == 1), UNKNOWN_CLIENT, client_ids(clients[flags])),
                     "worker_id": pa.array(who),
                     "at": days.times(at[flags], seconds),
                     "outcome": words(OUTCOMES, outcome),

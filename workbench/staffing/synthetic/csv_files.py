@@ -10,9 +10,9 @@ import pyarrow.csv as pa_csv
 
 
 def write_csv(path: Path, chunks: Iterable[pa.Table], on_rows: Callable[[int], None] | None = None) -> tuple[int, int]:
-    """Write the chunks as one CSV file with a header and give back (rows, size in bytes).
+    r"""Write the chunks as one CSV file with a header and give back (rows, size in bytes).
 
-    UTF-8, ``\\n``, text in double quotes, null as nothing. The file appears under its name when it is complete; an
+    UTF-8, ``\n``, text in double quotes, null as nothing. The file appears under its name when it is complete; an
     error leaves whatever was there before. ``on_rows`` hears the number of rows after each chunk.
     """
     beside = path.with_name(f".{path.name}.part")

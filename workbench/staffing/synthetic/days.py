@@ -21,7 +21,9 @@ def say_day(day: date, style: str) -> str:
     """A day as people write it: ``md`` 11/23, ``day`` Monday, ``dy`` Mon, ``long`` Mon 11/23, ``iso`` 2026-11-23."""
     weekday = _WEEKDAYS[day.weekday()]
     short = f"{day.month}/{day.day}"
-    return {"md": short, "day": weekday, "dy": weekday[:3], "long": f"{weekday[:3]} {short}", "iso": day.isoformat()}[style]
+    return {"md": short, "day": weekday, "dy": weekday[:3], "long": f"{weekday[:3]} {short}", "iso": day.isoformat()}[
+        style
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
-from workbench.staffing.synthetic.slots import WORKERS
+from workbench.staffing.synthetic.slots import BOOKED, WORKERS
 from workbench.staffing.synthetic.texts import Ragged, join, numbers, where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary, fold
 
@@ -30,6 +30,7 @@ _DOMAINS = ("@example.com", "@example.org", "@example.net")
 _NOT_AREAS = frozenset({555, 700, 800, 833, 844, 855, 866, 877, 888, 900})
 _AREAS = tuple(area for area in range(201, 990) if area % 100 != 11 and area not in _NOT_AREAS)
 _LINES = 9_900
+_PLAN = Draws(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,16 @@ class Crowd:
 def draw_crowd(draws: Draws, vocabulary: Vocabulary, ids: Ints) -> Crowd:
     """The workers of these ids; no worker depends on another, so any chunking gives the same people."""
     role = draws.weighted("role", ids, [role.weight for role in vocabulary.roles])
-    role[WORKERS.at(ids, "expired_on_shift")] = vocabulary.role_code("Forklift Operator")
+    role[WORKERS.at(ids, "expired_on_shift", "expires_before_issued")] = vocabulary.role_code("Forklift Operator")
     twins = np.where(WORKERS.at(ids, "duplicate_person"), ids - 1, ids)
     place = draws.weighted("place", twins, [place.weight for place in vocabulary.places])
     place[WORKERS.at(ids, "zip_without_leading_zero")] = vocabulary.place_code("Newark, NJ")
-    inactive = draws.chance("inactive", ids, INACTIVE_PER_MILLE) | WORKERS.at(ids, "inactive_on_assignment")
-    inactive &= ~WORKERS.at(ids, "double_booked", "expired_on_shift", "assigned_despite_do_not_return")
-    inactive &= ~WORKERS.at(ids, "assigned_to_unknown_client", "assignment_ends_before_start")
-    available = (draws.between("available 1", ids, 1, FULL_SCORE) + draws.between("available 2", ids, 1, FULL_SCORE)) // 2
+    inactive = draws.chance("inactive", ids, INACTIVE_PER_MILLE) & ~WORKERS.at(ids, *BOOKED)
+    inactive |= WORKERS.at(ids, "inactive_on_assignment")
+    lapsed = draws.chance("lapsed", ids, LAPSED_PER_MILLE) & ~WORKERS.at(ids, *BOOKED)
+    available = (
+        draws.between("available 1", ids, 1, FULL_SCORE) + draws.between("available 2", ids, 1, FULL_SCORE)
+    ) // 2
     rates = vocabulary.credential_rates
     columns = [draws.chance(f"holds {j}", ids, rates[role, j]) for j in range(rates.shape[1])]
     return Crowd(
@@ -72,7 +75,7 @@ def draw_crowd(draws: Draws, vocabulary: Vocabulary, ids: Ints) -> Crowd:
         shifts=draws.weighted("shifts", ids, _SHIFT_WEIGHTS),
         holds=np.column_stack(columns),
         availability=np.where(inactive, 0, available),
-        lapsed=draws.chance("lapsed", ids, LAPSED_PER_MILLE) | WORKERS.at(ids, "expired_on_shift"),
+        lapsed=lapsed | WORKERS.at(ids, "expired_on_shift"),
     )
 
 
@@ -91,12 +94,12 @@ def emails(draws: Draws, vocabulary: Vocabulary, first: Ints, last: Ints, people
 
 
 def phones(draws: Draws, people: Ints) -> Any:
-    """Fictitious US numbers in the formats people type, distinct for people 0 … 7 million."""
+    """Fictitious US numbers in the formats people type, distinct for people 0 … 7 million whatever the seed."""
     # Two rounds of a Feistel network: every person has another (area, line), without any order to see.
     area, line = people // _LINES, people % _LINES
-    line = (line + draws.below("phone line", area, _LINES)) % _LINES
-    area = (area + draws.below("phone area", line, len(_AREAS))) % len(_AREAS)
-    line = (line + draws.below("phone line again", area, _LINES)) % _LINES
+    line = (line + _PLAN.below("phone line", area, _LINES)) % _LINES
+    area = (area + _PLAN.below("phone area", line, len(_AREAS))) % len(_AREAS)
+    line = (line + _PLAN.below("phone line again", area, _LINES)) % _LINES
     style = draws.weighted("phone style", people, [60, 20, 10, 5, 5])
     return join(
         [

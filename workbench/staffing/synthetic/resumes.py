@@ -28,8 +28,8 @@ SSN_SHAPES = (
 
 
 def resumes(draws: Draws, vocabulary: Vocabulary, crowd: Crowd, leaks: Mapping[str, Any]) -> Any:
-    """``resume_text``: four to seven lines. ``leaks`` holds the ``name``, ``phone`` and ``email`` columns, of which only
-    the rows planted for it say anything.
+    """``resume_text``: four to seven lines. ``leaks`` holds the ``name``, ``phone`` and ``email`` columns, which only
+    the rows planted for it repeat.
     """
     ids = crowd.ids
     headline = _headline(draws, vocabulary, crowd)

@@ -37,7 +37,7 @@ class Vocabulary:
     """By role: ten starting points × 3, 4 or 5 skills from there, joined by ``"; "``."""
     settings: Ragged
     certifications: Ragged
-    """By role: one text for each combination of the credentials held (bit j = the role's credential j); null for none."""
+    """By role: one text for each set of credentials held (bit j = the role's credential j); null for none."""
     credentials: Ragged
     credential_rates: Ints
     """int64[roles, most credentials of a role]: per mille."""
@@ -111,9 +111,7 @@ def _skill_lists(role: Role) -> list[str]:
 
 def _certifications(role: Role) -> list[str | None]:
     held = list(role.credentials)
-    return [
-        "; ".join(name for j, name in enumerate(held) if mask >> j & 1) or None for mask in range(1 << len(held))
-    ]
+    return ["; ".join(name for j, name in enumerate(held) if mask >> j & 1) or None for mask in range(1 << len(held))]
 
 
 def _rates(roles: Sequence[Role]) -> Ints:

@@ -14,7 +14,7 @@ from workbench.staffing.synthetic.people import Crowd, emails, homes, name_codes
 from workbench.staffing.synthetic.resumes import communications, resumes
 from workbench.staffing.synthetic.slots import WORKERS
 from workbench.staffing.synthetic.texts import decimals, join, where, words
-from workbench.staffing.synthetic.vocabulary import SKILL_COUNTS, Vocabulary
+from workbench.staffing.synthetic.vocabulary import Vocabulary
 
 SCORES = ("reliability", "responsiveness", "engagement", "compliance")
 
@@ -66,6 +66,8 @@ def _identity(draws: Draws, vocabulary: Vocabulary, crowd: Crowd) -> tuple[Any, 
 def _skills(draws: Draws, vocabulary: Vocabulary, crowd: Crowd) -> Any:
     ids = crowd.ids
     general = vocabulary.phrases["worker"]["general_skills"]
-    chosen = vocabulary.skill_lists.take(crowd.role, draws.below("skills", ids, vocabulary.skill_lists.lengths[crowd.role]))
+    chosen = vocabulary.skill_lists.take(
+        crowd.role, draws.below("skills", ids, vocabulary.skill_lists.lengths[crowd.role])
+    )
     extra = words([word or None for word in general], draws.below("general skill", ids, len(general)))
     return join([chosen, extra], "; ", skip_nulls=True)

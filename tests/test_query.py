@@ -1,0 +1,188 @@
+"""SQL through the workbench: fresh, read-only, capped, cancellable, masked."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pyarrow as pa
+import pytest
+
+import workbench
+from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryError, QueryTimeoutError
+from workbench.lake.engine import Watch
+from workbench.lake.query import Access
+
+ROSTER = "worker_id,name,city,phone,notes\n1,Ann Lee,Joliet,815-555-0100,calls 312-555-0199\n2,Bo Cruz,Chicago,312-555-0101,ssn 123-45-6789\n"
+SLOW = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 1"
+
+
+@pytest.fixture
+def wb(tmp_path):
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    with workbench.connect(tmp_path / "lake") as opened:
+        opened.ingest(tmp_path / "roster.csv", "workers")
+        yield opened
+
+
+def test_an_answer_says_what_it_read(wb):
+    answer = wb.sql("SELECT city, count(*) AS n FROM workers GROUP BY 1 ORDER BY 1")
+    assert answer.table.to_pylist() == [{"city": "Chicago", "n": 1}, {"city": "Joliet", "n": 1}]
+    assert answer.snapshots == {"workers": 1}
+    assert answer.to_dict()["columns"] == [{"name": "city", "type": "string"}, {"name": "n", "type": "int64"}]
+    assert answer.to_dict()["rows"] == [["Chicago", 1], ["Joliet", 1]]
+    assert answer.df().shape == answer.pl().shape == (2, 2)
+
+
+def test_parameters_are_bound_by_name_and_by_place(wb):
+    assert wb.sql("SELECT worker_id FROM workers WHERE city = $city", {"city": "Gary' OR 1=1 --"}).row_count == 0
+    assert wb.sql("SELECT worker_id FROM workers WHERE city = ? AND worker_id = ?", ["Joliet", 1]).row_count == 1
+
+
+def test_a_new_version_is_in_the_next_answer_of_any_process(wb, tmp_path):
+    with workbench.connect(tmp_path / "lake") as other:
+        assert other.sql("SELECT count(*) AS n FROM workers").table.to_pylist() == [{"n": 2}]
+        (tmp_path / "more.csv").write_text("worker_id,name,city,phone,notes\n3,Cy Oh,Gary,219-555-0102,\n")
+        wb.ingest(tmp_path / "more.csv", "workers")
+        assert other.sql("SELECT count(*) AS n FROM workers").table.to_pylist() == [{"n": 3}]
+        assert other.sql("SELECT count(*) AS n FROM workers@1").table.to_pylist() == [{"n": 2}]
+        joined = "SELECT count(*) AS n FROM workers a JOIN workers@1 b USING (worker_id)"
+        assert other.sql(joined).table.to_pylist() == [{"n": 2}]
+
+
+def test_names_are_found_without_case(wb):
+    assert wb.sql("SELECT count(*) AS n FROM Workers").table.to_pylist() == [{"n": 2}]
+
+
+def test_unknown_things_are_named_with_their_neighbours(wb):
+    with pytest.raises(NotFoundError) as missing:
+        wb.sql("SELECT * FROM worker")
+    assert "workers" in missing.value.hint
+    with pytest.raises(QueryError, match="nme"):
+        wb.sql("SELECT nme FROM workers")
+    with pytest.raises(QueryError, match="syntax error"):
+        wb.sql("SELEC 1")
+    for nothing in ("", "  \n", "-- only a comment"):
+        with pytest.raises(InvalidError):
+            wb.sql(nothing)
+
+
+def test_the_row_cap_cuts_and_says_so(wb):
+    answer = wb.sql("SELECT * FROM range(100000)", row_cap=10)
+    assert (answer.row_count, answer.truncated) == (10, True)
+    assert not wb.sql("SELECT * FROM range(10)", row_cap=10).truncated
+    assert wb.sql("SELECT * FROM range(100000)").row_count == 100_000
+
+
+def test_a_timeout_stops_the_engine_and_the_next_query_runs(wb):
+    started = time.monotonic()
+    with pytest.raises(QueryTimeoutError, match=r"limit of 0\.2 s"):
+        wb.sql(SLOW, timeout_s=0.2)
+    assert time.monotonic() - started < 5
+    assert wb.sql("SELECT 1 AS one").row_count == 1
+
+
+def test_another_thread_can_cancel(wb):
+    watch = Watch()
+    timer = threading.Timer(0.2, watch.cancel)
+    timer.start()
+    with pytest.raises(QueryCancelledError, match="cancelled after"):
+        wb.sql(SLOW, watch=watch)
+    timer.join()
+    assert wb.sql("SELECT 1 AS one").row_count == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT name FROM workers", "SELECT name AS x FROM workers", "SELECT name || ' of ' || city AS x FROM workers",
+     "SELECT upper(name) FROM workers", "SELECT w.name n FROM workers w", "SELECT * FROM workers",
+     "SELECT x FROM (SELECT name AS x FROM workers)", "WITH a AS (SELECT name n FROM workers) SELECT n AS m FROM a",
+     "SELECT list(name) FROM workers", "SELECT {'a': name} AS s FROM workers", "SELECT max(name) FROM workers",
+     "SELECT string_agg(name, ',') FROM workers", "SELECT workers FROM workers", "SELECT t.a FROM (SELECT name FROM workers) t(a)",
+     "SELECT city FROM workers UNION ALL SELECT name FROM workers", "SELECT name AS city FROM workers ORDER BY 1",
+     "SELECT (SELECT name FROM workers LIMIT 1) AS city", "SELECT first_value(name) OVER () FROM workers",
+     "SELECT unnest([name, city]) FROM workers", "SELECT to_json(workers) FROM workers", "SELECT * RENAME (name AS city2) FROM workers",
+     "SELECT COLUMNS('na.*') FROM workers", "SELECT substr(name, 1, 7) AS a FROM workers",
+     "FROM workers SELECT name", "SELECT name FROM workers@1", "SELECT CASE WHEN true THEN name END FROM workers"],
+)  # fmt: skip
+def test_no_wording_of_a_query_shows_a_tagged_value(wb, sql):
+    assert "Ann Lee" not in str(wb.sql(sql).table.to_pylist()).replace("ANN LEE", "Ann Lee")
+    shown = str(wb.sql(sql, show_pii=True).table.to_pylist())
+    assert "Ann Lee" in shown or "ANN LEE" in shown
+
+
+def test_filters_joins_and_counts_stay_exact_under_the_mask(wb):
+    answer = wb.sql("SELECT count(DISTINCT name) AS n, count(phone) AS p FROM workers WHERE name LIKE 'A%'")
+    assert answer.table.to_pylist() == [{"n": 1, "p": 1}]
+    assert answer.masked == ()
+    assert wb.sql("SELECT city FROM workers WHERE name = 'Ann Lee'").table.to_pylist() == [{"city": "Joliet"}]
+
+
+def test_shapes_in_free_text_are_masked_by_value(wb):
+    told = str(wb.sql("SELECT notes FROM workers").table.to_pylist())
+    assert "123-45-6789" not in told
+    assert "312-555-0199" not in told
+    assert "ssn" in told
+
+
+def test_an_error_does_not_carry_a_value(wb):
+    for sql in ("SELECT CAST(name AS INTEGER) FROM workers", "SELECT error(name) FROM workers", "SELECT name::DATE FROM workers"):
+        with pytest.raises(QueryError) as failed:
+            wb.sql(sql)
+        assert "Ann" not in str(failed.value)
+        assert "Cruz" not in str(failed.value)
+
+
+def test_errors_do_not_carry_the_place_of_the_lake(wb, tmp_path):
+    wb.storage.delete(f"datasets/workers/{wb.lake.get('workers').files[0].path}")
+    with pytest.raises(workbench.WorkbenchError) as failed:
+        wb.sql("SELECT * FROM workers")
+    assert str(tmp_path) not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 1; SELECT 2", "COPY workers TO 'x.csv'", "CREATE TABLE t AS SELECT 1", "INSERT INTO workers VALUES (1)",
+     "DELETE FROM workers", "ATTACH 'x.db'", "SET threads = 1", "SELECT * FROM read_csv('/etc/passwd')",
+     "SELECT * FROM '/etc/passwd'", "SELECT * FROM glob('/*')", "SELECT getenv('HOME')", "PRAGMA version",
+     "SELECT * FROM duckdb_settings()"],
+)  # fmt: skip
+def test_the_door_is_read_only(wb, sql):
+    with pytest.raises((QueryError, NotFoundError)) as refused:
+        wb.sql(sql)
+    assert refused.value.hint
+
+
+def test_a_condition_is_only_a_condition(wb):
+    manifest = wb.lake.get("workers")
+    assert wb.lake.queries.matching(manifest, "worker_id", "city = 'Joliet' OR false").to_pylist() == [1]
+    assert wb.lake.queries.matching(manifest, "worker_id", "city IN (SELECT city FROM workers@1) -- all").to_pylist() == [1, 2]
+    for text in ("true) UNION SELECT 1 --", "true; DROP TABLE x", "1=1 ORDER BY 1", "true) OR (1=1", "true LIMIT 1"):
+        with pytest.raises((QueryError, InvalidError)):
+            wb.lake.queries.matching(manifest, "worker_id", text)
+
+
+def test_a_stream_is_masked_like_an_answer(wb):
+    schema, batches = wb.lake.queries.stream("SELECT name, notes FROM workers")
+    table = pa.Table.from_batches(batches, schema)
+    assert "Ann" not in str(table.to_pylist()) and "6789" not in str(table.to_pylist())
+    schema, batches = wb.lake.queries.stream("SELECT name FROM workers", show_pii=True)
+    assert pa.Table.from_batches(batches, schema).column(0).to_pylist() == ["Ann Lee", "Bo Cruz"]
+
+
+def test_threads_share_one_workbench(wb):
+    seen = []
+
+    def ask():
+        seen.append(wb.sql("SELECT count(*) AS n FROM workers", show_pii=True).table.to_pylist()[0]["n"])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert seen == [2] * 8
+
+
+def test_access_defaults_protect():
+    assert Access() == Access(row_cap=10_000, show_pii=False)

@@ -1,0 +1,110 @@
+"""``lh demo``: from nothing to answers, with made-up people."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import show
+from workbench.cli.app import LakeOption, app, workbench
+from workbench.cli.progress import Bar
+from workbench.errors import InvalidError
+from workbench.lake.query import Access
+from workbench.lake.report import Request
+from workbench.session import Workbench
+from workbench.staffing import Size, called_never_placed_sql, write_csvs
+
+_ASKED = "someone who can drive a reach truck, nights"
+_OWNER = {"owner": "demo", "tags": ("made-up",)}
+
+
+@app.command()
+def demo(
+    workers: Annotated[int, typer.Option(help="How many workers to make.")] = 20_000,
+    full: Annotated[bool, typer.Option("--full", help="500,000 workers and the seven-table set in full.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 7,
+    folder: Annotated[Path | None, typer.Option("--csv", help="Keep the CSV files here; else beside the lake.")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Make a staffing agency's data as CSV, load it, search it, and show the first answers."""
+    began = time.perf_counter()
+    with workbench(lake) as wb, Bar() as bar:
+        _own_lake(wb)
+        csvs = folder or _beside(wb)
+        _make(csvs, Size.of(workers, full=full), seed, bar)
+        _load(wb, csvs, bar)
+        _answer(wb, csvs, bar)
+    _go_on(lake, time.perf_counter() - began)
+
+
+def _own_lake(wb: Workbench) -> None:
+    """A demo never mixes with somebody's data."""
+    strange = [m.name for m in wb.lake.datasets() if "made-up" not in m.about.tags]
+    if strange:
+        raise InvalidError(
+            f"The lake {wb.lake.url} holds {strange[0]}, which is not the demo's.", hint="lh demo --lake .lake/demo"
+        )
+
+
+def _beside(wb: Workbench) -> Path:
+    url = wb.settings.lake
+    return Path("demo-csv") if url.startswith("s3://") else Path(url).expanduser() / "_csv"
+
+
+def _make(folder: Path, size: Size, seed: int, bar: Bar) -> None:
+    began = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    made = write_csvs(folder, workers=size.workers, seed=seed, full=False, on_progress=lambda t, d, n: bar(t[:8], d, n))
+    total = sum(p.stat().st_size for p in folder.glob("*.csv"))
+    show.line(
+        f"made    {sum(made.rows.values()):,} rows in {len(made.rows)} CSV files, {show.size(total)}, in {folder}  "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+
+
+def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
+    for path in sorted(folder.glob("*.csv")):
+        done = wb.lake.ingest(Request(path, mode="replace", message="lh demo"), bar)
+        show.report(done)
+        if done.outcome == "created":
+            wb.lake.annotate(done.name, **_OWNER)
+    began = time.perf_counter()
+    stats = wb.searcher.index("workers", on_progress=lambda at: bar("embed", at.rows, 0))
+    show.line(
+        f"embed   {stats.unique:,} texts of {stats.rows:,} workers, {stats.embedded:,} new  "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+
+
+def _answer(wb: Workbench, folder: Path, bar: Bar) -> None:
+    show.line("\nWho is available in Chicago, by role?")
+    query = "SELECT role, count(*) AS workers FROM workers WHERE city = 'Chicago' AND availability > 0 GROUP BY 1 ORDER BY 2 DESC LIMIT 5"  # noqa: E501
+    show.arrow(wb.sql(query).table)
+    show.line("\nEvery Java developer in Chicago we called five times and never placed:")
+    params = {"role": "Java Developer", "city": "Chicago", "calls": 5}
+    answer = wb.lake.sql(called_never_placed_sql(), params, access=Access(row_cap=5))
+    show.arrow(answer.table)
+    planted = json.loads((folder / "planted.json").read_text(encoding="utf-8"))
+    show.line(f"\n{_ASKED!r}, in or near Joliet, available:")
+    found = wb.search(_ASKED, where="city IN ('Joliet', 'Aurora') AND availability > 0.5", k=5, on_progress=None)
+    show.results(found, why=True)
+    show.remark(f"planted.json lists {len(planted)} kinds of planted violations")
+    bar("done", 1, 1)
+
+
+def _go_on(lake: str | None, seconds: float) -> None:
+    here = f" --lake {shlex.quote(lake)}" if lake else ""
+    show.line(f"\nDone in {seconds:.0f} s. Go on:")
+    for command in (
+        f"lh ls{here}",
+        f"lh describe workers{here}",
+        f'lh sql "SELECT city, avg(reliability) FROM workers GROUP BY 1 ORDER BY 2 DESC"{here}',
+        f'lh search "nurse who speaks Spanish, weekends" --where "state = \'IL\'"{here}',
+        f"lh doctor{here}",
+    ):
+        show.line(f"  {command}")
