@@ -2,7 +2,8 @@
 
 A format is exact: what it does not recognise is not its value. A shape is a set of values that the same formats can
 read, so one pass over the shapes says which formats a whole column fits (`mask_sql`). In the templates ``@`` stands
-for the column.
+for the column. Digits are ASCII: values with other digits, a no-break space or the sign − (U+2212) fit nothing, so
+their column stays text as it is.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from workbench.lake.mapping import literal
 
 # What files write where there is no value; compared without case.
 NULL_TOKENS = (
-    "-", "–", "—", "n/a", "na", "#n/a", "null", "none", "nil", ".", "..", "n.a.", "?", "unknown", "tbc",
+    "", "-", "–", "—", "n/a", "na", "#n/a", "null", "none", ".", "..", "...", "n.a.", ":", "*", "?",
 )  # fmt: skip
 CURRENCIES = ("£", "$", "€")
-MAX_DIGITS = 17  # IEEE 754 binary64: 17 significant digits name every double
+MAX_DIGITS = 15  # IEEE 754 binary64: every decimal of 15 significant digits comes back from a double
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Values alike: ``when`` recognises them, and they fit all ``formats``; with ``check``, those whose test they pass."""
+    """Values alike: ``when`` knows them; they fit all ``formats``, or with ``check`` those whose test they pass."""
 
     when: str
     formats: tuple[str, ...]
@@ -61,20 +62,34 @@ _INT = "(?:0|[1-9][0-9]*)"
 _GROUPED = "[1-9][0-9]{0,2}(?:,[0-9]{3})+"
 _DOTTED = "[1-9][0-9]{0,2}(?:[.][0-9]{3})+"
 _FRAC = "[.][0-9]+"
+_EURO = f"(?:(?:{_INT}|{_GROUPED})(?:[.](?:[0-9]{{1,2}}|[0-9]{{4,}}))?)"  # €1.234 is a thousand or not: neither
 _POINT = f"(?:(?:{_INT}|{_GROUPED})(?:{_FRAC})?|{_FRAC})"
 # '1,234' and '1.234' mean two things: a decimal comma is one that cannot be a thousands sign, and the reverse.
-_COMMA_FRAC = (
-    f"(?:0,[0-9]+|[1-9][0-9]{{0,2}},(?:[0-9]{{1,2}}|[0-9]{{4,}})|[1-9][0-9]{{3,}},[0-9]+|{_DOTTED},[0-9]+)"
-)
+_COMMA_FRAC = f"(?:0,[0-9]+|[1-9][0-9]{{0,2}},(?:[0-9]{{1,2}}|[0-9]{{4,}})|[1-9][0-9]{{3,}},[0-9]+|{_DOTTED},[0-9]+)"
 _COMMA = f"(?:{_COMMA_FRAC}|[1-9][0-9]{{0,2}}(?:[.][0-9]{{3}}){{2,}}|{_INT})"
-_FEW_DIGITS = (
-    f"(strlen(@) <= {MAX_DIGITS} OR strlen(ltrim(regexp_replace(@, '[^0-9]', '', 'g'), '0')) <= {MAX_DIGITS})"
-)
+
+
+def _few_digits(number: str) -> str:
+    """At most 15 digits between the first and the last that is not 0, in the range of normal doubles."""
+    digits = f"trim(regexp_replace({number}, '[^0-9]', '', 'g'), '0')"
+    return f"(strlen(@) <= {MAX_DIGITS} OR (strlen(@) <= 300 AND strlen({digits}) <= {MAX_DIGITS}))"
+
+
+_FEW_DIGITS = _few_digits("@")
+_SAME_TEXT = "CAST(TRY_CAST(@ AS DOUBLE) AS VARCHAR) = @"  # what programs write: the shortest text of a double
 _NO_DIGIT = "NOT regexp_matches(@, '[0-9]')"
 _IS_INT = "CAST(TRY_CAST(@ AS BIGINT) AS VARCHAR) = @"
-_IS_SHORT_INT = "regexp_full_match(@, '-?(?:0|[1-9][0-9]{0,16})')"
-_IS_POINT = f"({_full(f'-?(?:{_INT}(?:{_FRAC})?|{_FRAC})')} AND {_FEW_DIGITS})"
-_IS_EXPONENT = f"({_full(f'-?{_INT}(?:{_FRAC})?[eE][+-]?[0-9]{{1,3}}')} AND isfinite(TRY_CAST(@ AS DOUBLE)))"
+_IS_SHORT_INT = "regexp_full_match(@, '-?(?:0|[1-9][0-9]{0,14})')"
+_POINT_TEXT = _full(f"-?(?:{_INT}(?:{_FRAC})?|{_FRAC})")
+_IS_SHORT_POINT = f"({_POINT_TEXT} AND {_FEW_DIGITS})"
+_IS_POINT = f"({_POINT_TEXT} AND ({_FEW_DIGITS} OR {_SAME_TEXT}))"
+_MANTISSA = "split_part(lower(@), 'e', 1)"
+_NORMAL = "abs(TRY_CAST(@ AS DOUBLE)) BETWEEN 2.2250738585072014e-308 AND 1.7976931348623157e308"
+_IS_EXPONENT = (
+    f"({_full(f'-?{_INT}(?:{_FRAC})?[eE][+-]?[0-9]{{1,3}}')}"
+    f" AND ((strlen(trim(regexp_replace({_MANTISSA}, '[^0-9]', '', 'g'), '0')) <= {MAX_DIGITS}"
+    f" AND ({_NORMAL} OR NOT regexp_matches({_MANTISSA}, '[1-9]'))) OR {_SAME_TEXT}))"
+)
 _IS_GROUPED_INT = f"({_full(f'-?{_GROUPED}')} AND TRY_CAST(replace(@, ',', '') AS BIGINT) IS NOT NULL)"
 _IS_GROUPED = f"({_full(f'-?{_POINT}')} AND {_FEW_DIGITS})"
 _IS_COMMA = f"({_full(f'-?{_COMMA}')} AND {_FEW_DIGITS})"
@@ -88,6 +103,10 @@ def _money(number: str, symbol: str) -> str:
     )
 
 
+def _amount(symbol: str) -> str:
+    return _money(_EURO if symbol == "€" else _POINT, symbol)
+
+
 def _bracketed(number: str) -> str:
     return f"(?:[(]{number}[)]|{number}-)"
 
@@ -98,7 +117,7 @@ def _is(pattern: str) -> str:
 
 def _number(digits: str) -> str:
     """A double of what is left when signs, brackets and symbols are gone; a bracket or a minus makes it negative."""
-    body = f"CAST(translate({digits}, '£$€ ,()-', '') AS DOUBLE)"
+    body = f"TRY_CAST(translate({digits}, '£$€ ,()-', '') AS DOUBLE)"
     return f"(CASE WHEN contains(@, '-') OR contains(@, '(') THEN -{body} ELSE {body} END)"
 
 
@@ -108,7 +127,7 @@ _COMMAS = "replace(replace(@, '.', ''), ',', '.')"
 
 def _percent(digits: str) -> str:
     # The exponent divides exactly; 12.3 / 100 would not.
-    return f"CAST(concat(rtrim({digits}, '% '), 'e-2') AS DOUBLE)"
+    return f"TRY_CAST(concat(rtrim({digits}, '% '), 'e-2') AS DOUBLE)"
 
 
 def _numbers() -> list[Format]:
@@ -116,17 +135,17 @@ def _numbers() -> list[Format]:
     out = [
         Format("integer", "int64", "BIGINT", _IS_INT, "TRY_CAST(@ AS BIGINT)"),
         Format(
-            "decimal", "double", "DOUBLE", f"({_IS_POINT} OR {_IS_EXPONENT})", "CAST(@ AS DOUBLE)", needs=("point",)
+            "decimal", "double", "DOUBLE", f"({_IS_POINT} OR {_IS_EXPONENT})", "TRY_CAST(@ AS DOUBLE)", needs=("point",)
         ),
         Format(
             "grouped integer", "int64", "BIGINT", f"({_IS_INT} OR {_IS_GROUPED_INT})",
-            "CAST(replace(@, ',', '') AS BIGINT)", note="thousands sign: 1,234 read as 1234",
+            "TRY_CAST(replace(@, ',', '') AS BIGINT)", note="thousands sign: 1,234 read as 1234",
         ),
         Format(
-            "grouped decimal", "double", "DOUBLE", _IS_GROUPED, "CAST(replace(@, ',', '') AS DOUBLE)",
+            "grouped decimal", "double", "DOUBLE", _IS_GROUPED, "TRY_CAST(replace(@, ',', '') AS DOUBLE)",
             note="thousands sign: 1,234.5 read as 1234.5", needs=("point", "group"),
         ),
-        Format("decimal comma", "double", "DOUBLE", _IS_COMMA, f"CAST({_COMMAS} AS DOUBLE)", needs=("comma",),
+        Format("decimal comma", "double", "DOUBLE", _IS_COMMA, f"TRY_CAST({_COMMAS} AS DOUBLE)", needs=("comma",),
                note=short),
         Format(
             "accounting", "double", "DOUBLE", _is(f"(?:-?{_POINT}|{_bracketed(_POINT)})"), _number(_POINTS),
@@ -134,7 +153,7 @@ def _numbers() -> list[Format]:
         ),
     ]  # fmt: skip
     for s in CURRENCIES:
-        point, comma = f"(?:-?{_POINT}|{_bracketed(_POINT)}|{_money(_POINT, s)})", f"(?:-?{_COMMA}|{_money(_COMMA, s)})"
+        point, comma = f"(?:-?{_POINT}|{_bracketed(_POINT)}|{_amount(s)})", f"(?:-?{_COMMA}|{_money(_COMMA, s)})"
         note = f"amounts in {s}"
         out += [
             Format(f"money {s}", "double", "DOUBLE", _is(point), _number(_POINTS), s, (s,), note),
@@ -151,11 +170,12 @@ def _numbers() -> list[Format]:
 
 
 _YEAR = "(?:[1-9][0-9]{3}|0001)"  # other years before 1000 are slips of the pen; 0001 is a known 'no date'
-_CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?"
+_CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?(?: ?[AaPp][Mm])?"
 _ISO_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,6}0*)?)?"
 _ISO_DAY = f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}"
-_ZONE = " ?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+_ZONE = "(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _MONTH = "[A-Za-z]{3,9}"
+_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p")
 _ORDERS = {"dmy": ("%d", "%m"), "mdy": ("%m", "%d")}
 SEPARATORS = ("/", "-", ".")
 _SAID = {"dmy": "day/month/year", "mdy": "month/day/year"}
@@ -177,12 +197,21 @@ def _cast(name: str, kind: str, engine: str, pattern: str) -> Format:
 
 def numeric_day(sep: str, year: str) -> str:
     """The pattern of dd/mm/yyyy or mm/dd/yyyy with that separator; ``year`` is 'Y' (four digits) or 'y' (two)."""
-    return f"[0-9]{{1,2}}[{sep}][0-9]{{1,2}}[{sep}]" + (_YEAR if year == "Y" else "[0-9]{2}")
+    if year == "Y":
+        return f"[0-9]{{1,2}}[{sep}][0-9]{{1,2}}[{sep}]{_YEAR}"
+    day = "[0-9]{1,2}" if sep == "/" else "[0-9]{2}"  # 1.12.10 is a version as often as a date
+    return f"{day}[{sep}]{day}[{sep}][0-9]{{2}}"
 
 
 def _dates() -> list[Format]:
     out = [
-        _cast("date iso", "date32[day]", "DATE", _ISO_DAY),
+        Format(
+            "date iso",
+            "date32[day]",
+            "DATE",
+            "(strlen(@) = 10 AND CAST(TRY_CAST(@ AS DATE) AS VARCHAR) = @ AND (@ >= '1000' OR starts_with(@, '0001')))",
+            "TRY_CAST(@ AS DATE)",
+        ),
         _parsed("date ymd /", f"{_YEAR}/[0-9]{{1,2}}/[0-9]{{1,2}}", ["%Y/%m/%d"]),
     ]
     for sep in SEPARATORS:
@@ -193,7 +222,7 @@ def _dates() -> list[Format]:
                 _parsed(f"date {order} {sep}{y}", numeric_day(sep, y), [f"{a}{sep}{b}{sep}%{y}"], note=note)
                 for y in ("Y", "y")
             ]
-            spec = [f"{a}{sep}{b}{sep}%Y %H:%M:%S", f"{a}{sep}{b}{sep}%Y %H:%M"]
+            spec = [f"{a}{sep}{b}{sep}%Y {clock}" for clock in _CLOCKS]
             pattern = f"{numeric_day(sep, 'Y')} {_CLOCK}"
             out.append(_parsed(f"timestamp {order} {sep}Y", pattern, spec, engine="TIMESTAMP", note=note))
     for sep in ("-", " ", "/"):
@@ -211,9 +240,9 @@ def _dates() -> list[Format]:
 
 
 TEXT = Format("text", "string", "VARCHAR", "true", "@")
-BOOL = Format("bool", "bool", "BOOLEAN", "lower(@) IN ('true', 'false')", "(lower(@) = 'true')")
+_BOOL = Format("bool", "bool", "BOOLEAN", "lower(@) IN ('true', 'false')", "(lower(@) = 'true')")
 # In the order of choice: the first that a whole column fits is its format.
-FORMATS: dict[str, Format] = {f.name: f for f in [*_numbers(), BOOL, *_dates()]}
+FORMATS: dict[str, Format] = {f.name: f for f in [*_numbers(), _BOOL, *_dates()]}
 SIGNS = ("point", "group", "comma", "plain", *CURRENCIES)
 BITS: dict[str, int] = {name: 1 << i for i, name in enumerate([*FORMATS, *SIGNS])}
 PLAIN_NUMBERS = ("integer", "decimal", "grouped integer", "grouped decimal", "accounting")
@@ -227,11 +256,13 @@ def _shapes() -> list[Shape]:
     out = [
         Shape(_IS_SHORT_INT + " AND @ <> '-0'", ("integer", "decimal", "grouped integer", *grouped, *commas),
               ("plain",)),
-        Shape(_IS_INT, ("integer", "grouped integer")),
+        Shape(_IS_INT, ("integer", "decimal", "grouped integer", *grouped, *commas), ("plain",), check=True),
         Shape("@ = '-0'", ("decimal", *grouped, *commas), ("plain", "point")),
-        Shape(_IS_POINT, ("decimal", *grouped), ("point",)),
+        Shape(_IS_SHORT_POINT, ("decimal", *grouped), ("point",)),
+        Shape(_IS_POINT, ("decimal",), ("point",)),
         Shape(_NO_DIGIT, ("bool",), check=True),
-        Shape(_IS_EXPONENT + " AND contains(@, '.')", ("decimal",), ("point",)),
+        # '1E5' alone may be a code; a point or a sign in the exponent makes it a number.
+        Shape(_IS_EXPONENT + " AND regexp_matches(@, '[.]|[eE][+-]')", ("decimal",), ("point",)),
         Shape(_IS_EXPONENT, ("decimal",)),
         Shape(f"{_IS_GROUPED_INT} AND {_FEW_DIGITS}", ("grouped integer", *grouped), ("group",)),
         Shape(_IS_GROUPED_INT, ("grouped integer",), ("group",)),
@@ -245,7 +276,7 @@ def _shapes() -> list[Shape]:
         both = (f"money {s}", f"money comma {s}")
         out += [
             Shape(f"contains(@, '{s}') AND {_is(_money(_INT, s))}", both, (s,)),
-            Shape(f"contains(@, '{s}') AND {_is(_money(_POINT, s))}", both[:1], (s,)),
+            Shape(f"contains(@, '{s}') AND {_is(_amount(s))}", both[:1], (s,)),
             Shape(f"contains(@, '{s}') AND {_is(_money(_COMMA, s))}", both[1:], (s,)),
         ]
     out += [
@@ -274,9 +305,9 @@ def _date_shapes() -> list[Shape]:
 SHAPES: tuple[Shape, ...] = tuple(_shapes())
 
 
-def is_null_token_sql(quoted: str) -> str:
-    """SQL: this is one of the words that files write where there is no value."""
-    return f"strlen({quoted}) <= 7 AND lower({quoted}) IN ({', '.join(literal(t) for t in NULL_TOKENS)})"
+def is_null_token_sql(quoted: str, tokens: Sequence[str] = NULL_TOKENS) -> str:
+    """SQL: this is one of the words (lower case) that files write where there is no value."""
+    return f"(strlen({quoted}) <= 7 AND lower({quoted}) IN ({', '.join(literal(t) for t in tokens)}))"
 
 
 def mask_sql(quoted: str, alive: int) -> str:
@@ -299,10 +330,11 @@ def _worth(shape: Shape, alive: int) -> str:
     names = [f for f in shape.formats if BITS[f] & alive]
     if not names or not shape.check:
         return str(sum(BITS[x] for x in (*names, *shape.signs))) if names else ""
-    return " + ".join(f"CASE WHEN {FORMATS[f].fits} THEN {BITS[f]} ELSE 0 END" for f in names)
+    tested = [f"CASE WHEN {FORMATS[f].fits} THEN {BITS[f]} ELSE 0 END" for f in names]
+    return " + ".join([*tested, str(sum(BITS[s] for s in shape.signs))])
 
 
-_ENGINES = {
+ENGINES = {
     "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
     "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT",
     "float": "FLOAT", "double": "DOUBLE", "string": "VARCHAR", "binary": "BLOB", "date32[day]": "DATE",
@@ -312,20 +344,29 @@ _ENGINES = {
 }  # fmt: skip
 
 
+def engine_name(kind: str) -> str:
+    """DuckDB's name of an Arrow type (VARCHAR for one that text cannot become)."""
+    if kind.startswith("decimal128"):
+        return f"DECIMAL{kind[10:]}"
+    if kind.startswith("list<"):
+        return f"{engine_name(kind[5:-1].partition(': ')[2])}[]"
+    return ENGINES.get(kind, "VARCHAR")
+
+
 def any_format(kind: str, *, unit: str = "", order: str = "") -> Format:
     """Every way to write a value of an Arrow type that means one thing by itself: what a dataset's column takes.
 
     '1,234' is a thousand, so no decimal comma; 03/04/2017 is no date unless ``order`` ('dmy', 'mdy') says which.
     ``unit`` narrows currencies to one sign, '%' to percentages.
     """
-    engine = f"DECIMAL{kind[10:]}" if kind.startswith("decimal128") else _ENGINES.get(kind, kind.upper())
-    if kind == "string":
+    engine = engine_name(kind)
+    if engine == "VARCHAR":
         return TEXT
     if kind == "bool":
-        return BOOL
+        return FORMATS["bool"]
     if engine in {"DATE", "TIMESTAMP"}:
         value = f"CAST({_any_day(kind, order)} AS {engine})"
-    elif "INT" in engine and engine != "INTERVAL" and "(" not in kind and "[" not in kind:
+    elif re.fullmatch("u?int[0-9]+", kind):
         value = _any_number(_INT_OR_GROUPED, engine, unit)
     elif engine.startswith("DECIMAL"):
         scale = int(kind[11:-1].split(",")[1])
@@ -333,8 +374,8 @@ def any_format(kind: str, *, unit: str = "", order: str = "") -> Format:
         value = _any_number(f"(?:{_INT_OR_GROUPED}(?:{frac})?|{frac})", engine, unit)
     elif engine in {"DOUBLE", "FLOAT"}:
         value = _any_number(_POINT, engine, unit)
-        if unit == "%":
-            value = f"CASE WHEN {FORMATS['percent'].fits} THEN {FORMATS['percent'].value} END"
+        percent = f"WHEN {FORMATS['percent'].fits} THEN {FORMATS['percent'].value}"
+        value = f"CASE {percent} END" if unit == "%" else f"CASE {percent} ELSE {value} END"
     elif engine == "TIMESTAMPTZ":
         value = f"CASE WHEN {FORMATS['timestamp zoned'].fits} THEN TRY_CAST(@ AS TIMESTAMPTZ) END"
     else:
@@ -351,22 +392,28 @@ def _any_number(number: str, engine: str, unit: str) -> str:
     body = "translate(@, '£$€ ,()-', '')"
     signed = f"concat(CASE WHEN contains(@, '-') OR contains(@, '(') THEN '-' ELSE '' END, {body})"
     if engine in {"DOUBLE", "FLOAT"}:
-        exact = f"WHEN {_IS_EXPONENT} AND isfinite(TRY_CAST(@ AS {engine})) THEN TRY_CAST(@ AS {engine})"
-        return f"CASE WHEN {written} AND {_FEW_DIGITS} THEN TRY_CAST({signed} AS {engine}) {exact} END"
+        plain = f"WHEN {_IS_POINT} OR {_IS_EXPONENT} THEN TRY_CAST(@ AS {engine})"
+        return f"CASE {plain} WHEN {written} AND {_FEW_DIGITS} THEN TRY_CAST({signed} AS {engine}) END"
     return f"CASE WHEN {written} THEN TRY_CAST({signed} AS {engine}) END"
 
 
 def _any_day(kind: str, order: str) -> str:
-    same = [f for f in FORMATS.values() if f.type == kind and f.engine != "TIMESTAMPTZ"]
-    if kind == "timestamp[us]":
-        same.append(FORMATS["date iso"])
-    fixed = [f for f in same if "dmy" not in f.name and "mdy" not in f.name]
-    parts = [f"WHEN {f.fits} THEN {f.value}" for f in fixed if not order]
+    same = [f for f in FORMATS.values() if f.type == kind or (kind == "timestamp[us]" and f.name == "date iso")]
+    parts = [f"WHEN {f.fits} THEN {f.value}" for f in same if "dmy" not in f.name and "mdy" not in f.name]
     for f in same:
-        twin = FORMATS.get(f.name.replace(" dmy ", " mdy "))
-        if order in f.name and order:
+        if order and f" {order} " in f.name:
             parts.append(f"WHEN {f.fits} THEN {f.value}")
-        elif " dmy " in f.name and twin and not order:
-            parts.append(f"WHEN {f.fits} AND NOT coalesce({twin.fits} AND {twin.value} <> {f.value}, false) THEN {f.value}")
-            parts.append(f"WHEN {twin.fits} AND NOT {f.fits} THEN {twin.value}")
+        elif not order and " dmy " in f.name:
+            other = FORMATS[twin(f.name)]
+            parts += [
+                f"WHEN {f.fits} AND coalesce({other.value} = {f.value}, true) THEN {f.value}",
+                f"WHEN {other.fits} AND NOT {f.fits} THEN {other.value}",
+            ]
     return f"CASE {' '.join(parts)} END"
+
+
+def twin(name: str) -> str:
+    """The format with day and month the other way round, or '' for one that has no such doubt."""
+    if " dmy " in name:
+        return name.replace(" dmy ", " mdy ")
+    return name.replace(" mdy ", " dmy ") if " mdy " in name else ""

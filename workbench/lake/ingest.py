@@ -23,7 +23,7 @@ from workbench.lake.dialect import reader_rejected
 from workbench.lake.drift import Change, drift_error, find_renames
 from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch, connect
 from workbench.lake.fitting import SAMPLE_ROWS, Fit
-from workbench.lake.loaded import Loaded, set_aside
+from workbench.lake.loaded import Loaded, located, set_aside
 from workbench.lake.manifest import Column, DataFile, Manifest, Note
 from workbench.lake.mapping import literal, quote
 from workbench.lake.relation import select_sql
@@ -106,9 +106,19 @@ class _Job:
                     hint="Check the export that made it.",
                 ) from error
             return self._write(opened.careful(), base)
-        if opened.careful and reader_rejected(self.con):
+        if opened.careful and (reader_rejected(self.con) or self._has_lonely_rows(loaded.written)):
             return self._write(opened.careful(), base)
         return loaded
+
+    def _has_lonely_rows(self, written: parquet.Written) -> bool:
+        """Whether a row has one value or none: blank rows, notes and labels, which only the careful reader knows."""
+        names = [c.name for c in written.columns]
+        most = 1 if len(names) > 2 else 0
+        if sum(1 for name in names if not written.nulls.get(name)) > most:
+            return False
+        held = " + ".join(f"({quote(name)} IS NOT NULL)::INTEGER" for name in names)
+        file = literal(str(written.path))
+        return bool(self.con.execute(f"SELECT 1 FROM read_parquet({file}) WHERE {held} <= {most} LIMIT 1").fetchall())
 
     def _write(self, opened: Opened, base: Manifest | None) -> Loaded:
         loaded = self._onto(opened, base) if base else self._fresh(opened)
@@ -134,6 +144,8 @@ class _Job:
             raise self._drift(opened, base, found.changes)
         fit = fitting.onto(opened, base, found)
         if asked.quarantine:
+            if opened.careful:  # what is set aside is told with its line
+                return self._onto(opened.careful(), base)
             return self._copy(opened, fit, changes=found.changes)
         if not odd and not found.unknown:
             try:
@@ -179,7 +191,7 @@ class _Job:
             if blank:
                 written = make(fit.query(only_fitting=quarantined, not_blank=True))
                 findings.append(f"{blank:,} blank row{'s'[: blank != 1]} left out")
-        aside = [*opened.rejects, *(set_aside(self.con, opened, fit) if quarantined else [])]
+        aside = located(opened, [*opened.rejects, *(set_aside(self.con, opened, fit) if quarantined else [])])
         return Loaded(
             opened.source,
             written,
@@ -228,7 +240,7 @@ class _Job:
         raise InvalidError(
             f"{loaded.source.file}: {n:,} of {rows + n:,} rows cannot be loaded, more than the {allowed:,} allowed "
             f"({told}). Nothing was written.",
-            hint=f"--dry-run shows them; --max-rejects {n} loads the rest and keeps these aside.",
+            hint=f"--dry-run shows them; --max-errors {n} loads the rest and keeps these aside.",
             details={"rejected": n, "rows": rows, "first": first},
         )
 
@@ -244,7 +256,8 @@ class _Job:
         columns: tuple[Column, ...] = loaded.written.columns
         if base and loaded.evolved and asked.mode == "append":
             # The old rows move under the new columns, so this file belongs to this base only.
-            files, mode = self._with_old_rows(base, loaded), "rewrite"
+            files: Sequence[DataFile] = self._with_old_rows(base, loaded)
+            mode = "rewrite"
         else:
             if self._files is None:
                 self._files = loaded.adopted(catalog.storage, asked.name)

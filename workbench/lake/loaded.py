@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
@@ -14,8 +14,8 @@ from workbench.lake.manifest import Column, DataFile, Source
 from workbench.lake.mapping import literal, quote
 from workbench.lake.parquet import Written, adopt
 from workbench.lake.report import Report, Request
-from workbench.lake.rows import Reject
-from workbench.lake.sources import LINE, OFFSET, Opened
+from workbench.lake.rows import LINE, OFFSET, Reject
+from workbench.lake.sources import Opened
 from workbench.lake.storage import Storage
 
 
@@ -66,6 +66,14 @@ def set_aside(con: duckdb.DuckDBPyConnection, opened: Opened, fit: Fit) -> list[
         f"WHERE NOT ({fit.condition})"
     ).fetchall()
     return [Reject(line or 0, offset or 0, column, reason, raw) for line, offset, column, reason, raw in rows]
+
+
+def located(opened: Opened, aside: Sequence[Reject]) -> list[Reject]:
+    """Rejects with their places in the file as it came, whatever it was in."""
+    if opened.offsets is None:
+        return list(aside)
+    places = opened.offsets([reject.byte_offset for reject in aside])
+    return [replace(reject, byte_offset=places[reject.byte_offset]) for reject in aside]
 
 
 def _text_sql(opened: Opened) -> str:

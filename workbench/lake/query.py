@@ -7,18 +7,22 @@ and for an analyst who asked for the whole engine.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from workbench import pii
-from workbench.errors import InvalidError, QueryError
+from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake import guard, taint, versions
 from workbench.lake.catalog import Catalog
 from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect
@@ -106,6 +110,7 @@ class Queries:
         self._judge = connect()
         self._engines: OrderedDict[tuple[tuple[str, str, int], ...], duckdb.DuckDBPyConnection] = OrderedDict()
         self._lock = threading.Lock()
+        self._spill: Path | None = None
 
     def run(
         self, sql: str, params: Params = None, *, access: Access | None = None, watch: Watch | None = None
@@ -118,14 +123,14 @@ class Queries:
         try:
             table, truncated = (watch or Watch()).run(con, lambda: _fetch(con, prepared.sql, params, allowed.row_cap))
         except duckdb.Error as error:
-            raise self._error(error, sql) from None
+            raise self._error(error, sql, show=allowed.show_pii) from None
         finally:
             con.close()
         masked: tuple[str, ...] = ()
         if not allowed.show_pii:
             carriers = self._carriers(prepared, table.column_names)
             masked = tuple(table.column_names[i] for i in sorted(carriers))
-            table = self._masker(prepared, table.schema)(table)
+            table = _mask(table, carriers)
         return Answer(
             table,
             sql,
@@ -143,15 +148,20 @@ class Queries:
         prepared = self.prepare(sql)
         con = self._engine(prepared.tables).cursor()
         try:
-            reader = con.sql(prepared.sql, params=params or None).to_arrow_reader(BATCH_ROWS)
+            reader = _bound(con, prepared.sql, params).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            raise self._error(error, sql) from None
-        mask = _no_mask if show_pii else self._masker(prepared, reader.schema)
-        schema = mask(pa.Table.from_batches([], reader.schema)).schema
+            raise self._error(error, sql, show=show_pii) from None
+        carriers = None if show_pii else self._carriers(prepared, reader.schema.names)
+        schema = _mask(pa.Table.from_batches([], reader.schema), carriers).schema
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                yield from mask(pa.Table.from_batches([batch])).cast(schema).to_batches()
+            try:
+                for batch in reader:
+                    yield from _mask(pa.Table.from_batches([batch]), carriers).cast(schema).to_batches()
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise self._error(error, sql, show=show_pii) from None
+            finally:
+                con.close()
 
         return schema, batches()
 
@@ -168,21 +178,25 @@ class Queries:
 
     def prepare(self, sql: str) -> Prepared:
         """Resolve versions, judge the statement, find its datasets. Nothing runs."""
+        guard.check_text(sql)
         if not sql.strip():
             raise InvalidError("There is no SQL to run.", hint='lh sql "SELECT * FROM workers LIMIT 5"')
         rewritten = versions.rewrite_versions(sql)
-        pinned = {ref.alias: ref for ref in rewritten.tables}
-        with self._lock:
-            judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, pinned))
+        pinned = {guard.fold(ref.alias): ref for ref in rewritten.tables}
+        try:
+            with self._lock:
+                judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, pinned))
+        except NotFoundError as error:
+            raise self.catalog.unknown(error.details["table"][:80]) from None
         tables = {}
         for name in judged.tables:
             ref = pinned.get(name)
             if ref is None:
-                tables[name] = self.catalog.get(name.lower())
+                tables[name] = self.catalog.get(name)
             elif ref.version is not None:
-                tables[name] = self.catalog.get(ref.name.lower(), ref.version)
+                tables[name] = self.catalog.get(guard.fold(ref.name), ref.version)
             else:
-                tables[name] = self.catalog.at(ref.name.lower(), versions.moment(ref.at or ""))
+                tables[name] = self.catalog.at(guard.fold(ref.name), versions.moment(ref.at or ""))
         return Prepared(rewritten.sql, tables, judged)
 
     def close(self) -> None:
@@ -191,6 +205,13 @@ class Queries:
             while self._engines:
                 self._engines.popitem()[1].close()
             self._judge.close()
+
+    def _spill_folder(self) -> Path:
+        """Where big sorts go: a private folder, gone with this object, never the reader's current folder."""
+        if self._spill is None:
+            self._spill = Path(tempfile.mkdtemp(prefix="lh-spill-"))
+            weakref.finalize(self, shutil.rmtree, self._spill, ignore_errors=True)
+        return self._spill
 
     def _engine(self, tables: Mapping[str, Manifest]) -> duckdb.DuckDBPyConnection:
         """A guarded engine that sees exactly these snapshots; the last few are kept, a new version makes a new one."""
@@ -206,29 +227,23 @@ class Queries:
                 filesystem=storage.filesystem(),
                 threads=self.limits.threads or None,
                 memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
+                spill=str(self._spill_folder()),
             )
             self._engines[key] = con
             while len(self._engines) > KEPT_ENGINES:
                 self._engines.popitem(last=False)
             return con
 
-    def _carriers(self, prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
+    @staticmethod
+    def _carriers(prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
         """Output position → the PII kind that its values may be."""
-        tagged = {alias: m.pii for alias, m in prepared.tables.items() if m.pii}
-        return taint.tainted_columns(prepared.judged, pii=tagged, outputs=outputs)
-
-    def _masker(self, prepared: Prepared, schema: pa.Schema) -> Callable[[pa.Table], pa.Table]:
-        carriers = self._carriers(prepared, schema.names)
-
-        def mask(table: pa.Table) -> pa.Table:
-            arrays = [pii.mask_array(table.column(i), carriers.get(i)) for i in range(table.num_columns)]
-            return pa.table(arrays, names=table.column_names)
-
-        return mask
+        columns = {alias: {c.name: c.pii for c in m.columns} for alias, m in prepared.tables.items()}
+        return taint.tainted_columns(prepared.judged, tables=columns, outputs=outputs)
 
     @staticmethod
-    def _error(error: duckdb.Error, sql: str) -> QueryError:
-        return QueryError(taint.scrub_error(str(error).strip(), sql), details={"engine": type(error).__name__})
+    def _error(error: Exception, sql: str, *, show: bool) -> QueryError:
+        words, hint = taint.scrub_error(str(error).strip(), sql, show=show)
+        return QueryError(words, hint=hint, details={"engine": type(error).__name__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,15 +254,24 @@ class _Known:
     pinned: Mapping[str, Any]
 
     def __call__(self, name: str) -> bool:
-        return name in self.pinned or self.catalog.find(name.lower()) is not None
+        folded = guard.fold(name)
+        return folded in self.pinned or self.catalog.find(folded) is not None
 
 
-def _no_mask(table: pa.Table) -> pa.Table:
-    return table
+def _mask(table: pa.Table, carriers: Mapping[int, str] | None) -> pa.Table:
+    """Carriers by their kind and every other column by what stands in it; None: as it is."""
+    if carriers is None:
+        return table
+    arrays = [pii.mask_array(table.column(i), carriers.get(i)) for i in range(table.num_columns)]
+    return pa.table(arrays, names=table.column_names)
+
+
+def _bound(con: duckdb.DuckDBPyConnection, sql: str, params: Params) -> duckdb.DuckDBPyRelation:
+    return con.sql(guard.only_select(con, sql), params=params or None)
 
 
 def _fetch(con: duckdb.DuckDBPyConnection, sql: str, params: Params, cap: int | None) -> tuple[pa.Table, bool]:
-    relation = con.sql(sql, params=params or None)
+    relation = _bound(con, sql, params)
     if cap is None:
         return relation.to_arrow_table(), False
     reader = relation.to_arrow_reader(min(BATCH_ROWS, cap + 1))

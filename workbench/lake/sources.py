@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import InvalidError, MissingExtraError, NotFoundError
@@ -22,11 +24,10 @@ from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan
 from workbench.lake.engine import Progress
 from workbench.lake.manifest import Source
 from workbench.lake.mapping import literal
-from workbench.lake.rows import Reject, read_rows
-from workbench.lake.survey import survey
+from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
+from workbench.lake.survey import original_offsets, plain, survey
 
 EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
-LINE, OFFSET = "\x1fline", "\x1fbyte_offset"  # columns beside the text: no header can be called that
 JSON = {".json", ".ndjson", ".jsonl"}
 
 
@@ -35,7 +36,8 @@ class Opened:
     """A file the engine can read: ``relation`` is SQL for FROM; ``typed`` says whether its columns have types.
 
     ``careful`` reads the same file row by row; None when that is done already. ``positions``: the relation also
-    has LINE and OFFSET. ``header`` and ``delimiter`` are those of delimited text.
+    has LINE and OFFSET. ``header`` and ``delimiter`` are those of delimited text. ``offsets`` turns values of OFFSET
+    into places in the file as it came (None: they are that).
     """
 
     source: Source
@@ -48,6 +50,7 @@ class Opened:
     positions: bool = False
     header: tuple[str, ...] = ()
     delimiter: str = ","
+    offsets: Callable[[list[int]], Mapping[int, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,37 +117,67 @@ def _sha256(path: Path, progress: Progress) -> str:
 
 
 def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
-    facts = survey(path, encoding=how.overrides.encoding, on_progress=lambda a, b: progress("read", a, b))
-    dialect = detect(path, facts, how.overrides)
+    told = how.overrides
+    facts = survey(path, encoding=told.encoding, on_progress=lambda a, b: progress("read", a, b))
     source = source or Source(path.name, facts.sha256, facts.size_bytes)
+    body, facts = plain(path, facts, folder, encoding=told.encoding)
+    dialect = detect(body, facts, told)
 
     def careful() -> Opened:
-        return _carefully(path, folder, how, dialect, source, progress)
+        return _carefully(body, facts.encoding, folder, how, dialect, source, progress)
 
     if not dialect.regular:
         return careful()
     return Opened(
         source,
-        duckdb_scan(path, dialect, raw=how.text),
+        duckdb_scan(body, dialect, raw=how.text),
         dialect.names,
         typed=False,
         findings=list(dialect.findings),
         careful=careful,
+        header=dialect.header,
+        delimiter=dialect.shape.delimiter,
     )
 
 
-def _carefully(path: Path, folder: Path, how: Reading, dialect: Dialect, source: Source, progress: Progress) -> Opened:
+def _carefully(
+    path: Path, encoding: str, folder: Path, how: Reading, dialect: Dialect, source: Source, progress: Progress
+) -> Opened:
     rejects: list[Reject] = []
-    schema = pa.schema([(n, pa.string()) for n in dialect.names])
+    findings = list(dialect.findings)
     target = folder / "text.parquet"
     batches = read_rows(
-        path, dialect, on_reject=rejects.append, text=how.text, on_progress=lambda a, b: progress("rows", a, b)
+        path,
+        dialect,
+        on_reject=rejects.append,
+        on_finding=findings.append,
+        text=how.text,
+        on_progress=lambda a, b: progress("rows", a, b),
     )
+    schema = pa.schema([*((name, pa.string()) for name in dialect.names), (LINE, pa.int64()), (OFFSET, pa.int64())])
+    bare = {
+        i for i, name in enumerate(dialect.header) if not name
+    }  # columns without a name, until something is in them
     with pq.ParquetWriter(target, schema, compression="lz4") as writer:
         for batch in batches:
             writer.write_batch(batch)
-    relation = f"read_parquet({literal(str(target))})"
-    return Opened(source, relation, dialect.names, typed=False, findings=list(dialect.findings), rejects=rejects)
+            bare -= {i for i in bare if pc.any(pc.not_equal(batch.column(i), "")).as_py()}
+    if len(bare) == dialect.width:
+        bare = set()
+    if bare:
+        findings.append(f"blank column{'s'[: len(bare) != 1]} {', '.join(str(i + 1) for i in sorted(bare))} left out")
+    return Opened(
+        source,
+        f"read_parquet({literal(str(target))})",
+        tuple(name for i, name in enumerate(dialect.names) if i not in bare),
+        typed=False,
+        findings=findings,
+        rejects=rejects,
+        positions=True,
+        offsets=partial(original_offsets, path, encoding),
+        header=dialect.header,
+        delimiter=dialect.shape.delimiter,
+    )
 
 
 def _excel(path: Path, folder: Path, how: Reading, progress: Progress) -> Opened:

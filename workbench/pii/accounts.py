@@ -21,10 +21,11 @@ _CARD = re.compile(
 )
 # Country and length of each IBAN (SWIFT IBAN registry, release 99).
 _IBAN_LENGTHS = (
-    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 "
-    "FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 "
-    "LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 "
-    "RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
+    "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
+    "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
+    "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
+    "YE30"
 )
 _IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}(?=((?:[ -]?[A-Za-z0-9]){11,30}+))")
 _LONG = re.compile(rf"[0-9](?<![0-9{COVER}][0-9])[0-9]{{7,16}}+(?![0-9{COVER}])")
@@ -42,9 +43,9 @@ def find_accounts(stretch: Stretch) -> Iterator[Span]:
         if stretch.starts_number(start) and stretch.ends_number(end) and is_card(match[0] + match[1]):
             yield Span(start, end, Kind.CARD)
     for match in stretch.find(_IBAN):
-        end = _iban_end(match) if stretch.starts_number(match.start()) else None
-        if end:
-            yield Span(match.start(), end, Kind.ACCOUNT)
+        iban_end = _iban_end(match) if stretch.starts_number(match.start()) else None
+        if iban_end:
+            yield Span(match.start(), iban_end, Kind.ACCOUNT)
     for match in stretch.find(_LONG):
         if stretch.said_before(_BANK_BEFORE, match.start()):
             yield Span(*match.span(), Kind.ACCOUNT)

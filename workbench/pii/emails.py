@@ -11,9 +11,12 @@ LONGEST_LOCAL = 320  # more than RFC 5321 allows: a longer one is no address
 
 _LOCAL = re.compile(r"[\w.+'&%~=-]*[\w]")
 # "logo@2x.png" is a file.
-_DOMAIN = re.compile(r"@([\w-]++(?:\.[\w-]++)*?\.(?!(?:png|jpe?g|gif|svg|webp|ico)\b)[^\W\d_]{2,24}+)(?![\w-]|\.\w)", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"@([\w-]++(?:\.[\w-]++)*?\.(?!(?:png|jpe?g|gif|svg|webp|ico)\b)[^\W\d_]{2,24}+)(?![\w-]|\.\w)", re.IGNORECASE
+)
 _SPELLED = re.compile(
-    r"(?<![\w.])[\w.+-]{1,64}+(?: at [\w-]{1,63}+(?: dot [\w-]{1,63}+){0,3}? dot (?:com|org|net|edu|gov|io|co|us|uk|info|biz)\b"
+    r"(?<![\w.])[\w.+-]{1,64}+(?: at [\w-]{1,63}+(?: dot [\w-]{1,63}+){0,3}?"
+    r" dot (?:com|org|net|edu|gov|io|co|us|uk|info|biz)\b"
     r"| ?[(\[]at[)\]] ?[\w-]{1,63}+(?:(?: dot | ?[(\[]dot[)\]] ?|\.)[\w-]{2,63}+){1,4})",
     re.IGNORECASE,
 )

@@ -68,13 +68,16 @@ def _tokens(plain: str, beginning: str) -> Iterator[Span]:
 
 def _named(plain: str, low: str, name: str) -> Iterator[Span]:
     """``password: …``; ``api_key=…`` and the like only with a digit in it: "access key: ask the lead" is none."""
-    for place in _ends(low, name):
-        value = _VALUE.match(plain, place)
-        if not value:
-            continue
-        start = place - len(name)
-        if name.startswith("p") or (_KEY_OF.search(low, max(start - 9, 0), start) and _has_digit(value[1])):
+    password = name.startswith("p")
+    place = low.find(name)
+    while place >= 0:
+        end = place + len(name)
+        is_secret = password or _KEY_OF.search(low, max(place - 9, 0), place)
+        value = _VALUE.match(plain, end) if is_secret else None
+        if value and (password or _has_digit(value[1])):
             yield Span(*value.span(1), Kind.KEY)
+        # On behind the value: what is named inside it ends where it ends, and "key=key=key=" is read once.
+        place = low.find(name, value.end() if value else end)
 
 
 def _has_digit(text: str) -> bool:

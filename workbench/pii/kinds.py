@@ -24,6 +24,9 @@ class Kind(StrEnum):
     NAME = "name"  # of a person
 
 
+KINDS: tuple[str, ...] = tuple(kind.value for kind in Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Characters ``start`` to ``end`` (code points, end excluded) of a text hold a value of ``kind``."""

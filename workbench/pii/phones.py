@@ -28,9 +28,7 @@ _SAID = re.compile(
     rf"|dial|voicemail|reach(?:ed)?|contact|number is|ph)(?![a-z])([^0-9{COVER}]{{0,20}})\Z"
 )
 _SAID_AFTER = re.compile(r"[ \t]{0,2}[(\[]?(?:cell|mobile|phone|tel|fax|home|work)\b")
-_OTHER_NUMBER = re.compile(
-    r"\b(?:order|invoice|po|worker|employee|candidate|client|badge|ticket|job|zip|ein|id|ids)\b"
-)
+_OTHER_NUMBER = re.compile(r"\b(?:order|invoice|po|worker|employee|candidate|client|badge|ticket|job|zip|ein|id|ids)\b")
 _DESK = re.compile(r"[ ,;]{0,3}(?:x|ext|extn|extension)\.?[ :]{0,2}[0-9]{1,6}(?![0-9])")
 _MONEY = frozenset("$£€")
 _DIGITS = re.compile("[0-9]+")
@@ -45,7 +43,9 @@ def find_phones(stretch: Stretch) -> Iterator[Span]:
     yield from _find_abroad(stretch, _ZEROS)
     for match in stretch.find(_BRITISH):
         if 10 <= sum(map(str.isdigit, match[0])) <= 11:
-            yield from _phone(stretch, match.start() - (stretch.plain[match.start() - 1 : match.start()] == "("), match.end())
+            yield from _phone(
+                stretch, match.start() - (stretch.plain[match.start() - 1 : match.start()] == "("), match.end()
+            )
     yield from _find_loose(stretch)
 
 

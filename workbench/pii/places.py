@@ -14,7 +14,8 @@ _SUFFIXES = (
 _HOUSE = re.compile(
     rf"[0-9](?<![0-9A-Za-z$£€.,:/#_{COVER}-][0-9])[0-9]{{0,5}}+[A-Za-z]?(?:-[0-9]{{1,5}})? {{1,2}}"
     r"(?:(?:[NSEW]|[NS][EW])\.? )?(?:[A-Z0-9][\w'.-]{0,20} ){1,4}?"
-    rf"(?:{_SUFFIXES}|{_SUFFIXES.upper()})\b(?!\.? (?:Louis|Paul|Petersburg|Joseph|Charles|Clair|Cloud|George|Augustine))"
+    rf"(?:{_SUFFIXES}|{_SUFFIXES.upper()})\b"
+    r"(?!\.? (?:Louis|Paul|Petersburg|Joseph|Charles|Clair|Cloud|George|Augustine))"
     r"\.?(?: (?:[NS][EW]?|[EW])\b)?(?:,? (?:(?i:apt|apartment|unit|suite|ste|floor|fl)\b\.?|#) ?#?[\w-]{1,6})?"
 )
 _BOX = re.compile(r"p(?<![a-z]p)\.? ?o\.? ?box ?#? ?[0-9]{1,6}(?![0-9])")
@@ -35,7 +36,7 @@ def find_addresses(plain: str, low: str) -> Iterator[Span]:
         yield from (Span(*match.span(), Kind.ADDRESS) for match in _BOX.finditer(low))
 
 
-def find_birth_dates(plain: str, low: str) -> Iterator[Span]:
+def find_birth_dates(low: str) -> Iterator[Span]:
     """A date behind "born", "DOB", "date of birth"; other dates are nobody's."""
     if "dob" in low or "birth" in low or "born" in low or "o.b" in low:
         yield from (Span(*match.span(1), Kind.BIRTH_DATE) for match in _BIRTH.finditer(low))

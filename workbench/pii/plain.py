@@ -9,9 +9,10 @@ import re
 
 # The zero of every run of decimal digits outside ASCII (general category Nd, Unicode 14), in hexadecimal.
 _ZEROS = (
-    "660 6F0 7C0 966 9E6 A66 AE6 B66 BE6 C66 CE6 D66 DE6 E50 ED0 F20 1040 1090 17E0 1810 1946 19D0 1A80 1A90 1B50 1BB0 "
-    "1C40 1C50 A620 A8D0 A900 A9D0 A9F0 AA50 ABF0 FF10 104A0 10D30 11066 110F0 11136 111D0 112F0 11450 114D0 11650 116C0 "
-    "11730 118E0 11950 11C50 11D50 11DA0 16A60 16AC0 16B50 1D7CE 1D7D8 1D7E2 1D7EC 1D7F6 1E140 1E2F0 1E950 1FBF0"
+    "660 6F0 7C0 966 9E6 A66 AE6 B66 BE6 C66 CE6 D66 DE6 E50 ED0 F20 1040 1090 17E0 1810 1946  19D0 1A80 1A90 1B50 "
+    "1BB0 1C40 1C50 A620 A8D0 A900 A9D0 A9F0 AA50 ABF0 FF10 104A0 10D30 11066 110F0 11136 111D0  112F0 11450 114D0 "
+    "11650 116C0 11730 118E0 11950 11C50 11D50 11DA0 16A60 16AC0 16B50 1D7CE 1D7D8 1D7E2 1D7EC 1D7F6 1E140 1E2F0 "
+    "1E950 1FBF0"
 )
 _LOOKS_LIKE = {
     "-": "\u00ad\u058a\u05be\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe31\ufe58\ufe63",
@@ -36,7 +37,9 @@ def _likeness() -> dict[str, str]:
 
 _ASCII = _likeness()
 # All characters beyond the basic plane are looked up: thirty ranges of digits would make the class slow.
-_ODD = re.compile(f"[{re.escape(''.join(sorted(char for char in _ASCII if char < chr(0x10000))))}\U00010000-\U0010ffff]")
+_ODD = re.compile(
+    f"[{re.escape(''.join(sorted(char for char in _ASCII if char < chr(0x10000))))}\U00010000-\U0010ffff]"
+)
 _STRANGE = re.compile(_INVISIBLE.pattern[:-1] + _ODD.pattern[1:])
 _VISIBLE = re.compile(f"[^{_INVISIBLE.pattern[1:]}+")
 

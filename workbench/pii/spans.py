@@ -22,8 +22,8 @@ _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 def find(text: str) -> tuple[Span, ...]:
     """Personal data and secrets in a text, in order, not overlapping. Works on any string, in linear time.
 
-    Found by shape and by the words beside it: e-mail addresses, phones, SSNs, street addresses, birth dates, cards, bank
-    accounts, keys. Names are not: no list of names treats all people alike; a column of names is tagged instead.
+    Found by shape and by the words beside it: e-mail addresses, phones, SSNs, street addresses, birth dates, cards,
+    bank accounts, keys. Names are not: no list of names treats all people alike; a column of names is tagged instead.
     """
     plain, offsets = to_plain(text)
     spans = _settle(list(_find_plain(plain)))
@@ -40,7 +40,7 @@ def _find_plain(plain: str) -> Iterator[Span]:
     if not _DIGIT.search(plain):
         return
     yield from find_addresses(plain, low)
-    yield from find_birth_dates(plain, low)
+    yield from find_birth_dates(low)
     yield from find_sort_codes(low)
     for stretch in stretches(plain, low):
         yield from find_ssns(stretch)

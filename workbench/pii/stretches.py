@@ -52,7 +52,7 @@ class Stretch:
         return not (len(after) == 2 and after[0] in "-." and after[1] in _DIGITS)
 
     def said_before(self, cue: re.Pattern[str], place: int, reach: int = 48) -> re.Match[str] | None:
-        """The cue, a pattern that ends in ``\\Z``, in the characters (lower case) before ``place``."""
+        r"""The cue, a pattern that ends in ``\Z``, in the characters (lower case) before ``place``."""
         return cue.search(self.low, max(place - reach, 0), place)
 
     def said_after(self, cue: re.Pattern[str], place: int, reach: int = 48) -> re.Match[str] | None:

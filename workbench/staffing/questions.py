@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-CALLED_NEVER_PLACED_SQL = """\
+_CALLED_NEVER_PLACED = """\
 SELECT c.candidate_id, c.first_name, c.last_name, c.state, count(*) AS calls, max(l.called_at) AS last_call
 FROM candidates AS c
 JOIN call_log AS l USING (candidate_id)
 WHERE c.role = $role
   AND c.city = $city
   AND l.direction = 'outbound'
-  AND NOT EXISTS (FROM placements AS p WHERE p.candidate_id = c.candidate_id)
+  AND NOT EXISTS (SELECT 1 FROM placements AS p WHERE p.candidate_id = c.candidate_id)
 GROUP BY ALL
 HAVING count(*) >= $calls
 ORDER BY calls DESC, c.candidate_id"""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A sentence, its SQL with bind parameters, and their values."""
-
-    sentence: str
-    sql: str
-    parameters: Mapping[str, str | int]
-
-
-def called_never_placed(role: str = "Java Developer", city: str = "Chicago", calls: int = 5) -> Question:
+def called_never_placed_sql() -> str:
     """The sentence "every Java developer in Chicago we called five times and never placed", for any role and city.
 
-    The answer has a row per candidate: candidate_id, first_name, last_name, state (a city may lie in two), calls (made
-    to them, five or more) and last_call.
+    DuckDB SQL over ``candidates``, ``call_log`` and ``placements`` with the parameters ``$role``, ``$city`` (texts) and
+    ``$calls`` (int: so many calls or more, only those we made). A row per candidate: candidate_id, first_name,
+    last_name, state (a city may lie in two), calls and last_call; the most called first.
     """
-    return Question(
-        sentence=f"Every {role} in {city} we called {calls} times and never placed",
-        sql=CALLED_NEVER_PLACED_SQL,
-        parameters={"role": role, "city": city, "calls": calls},
-    )
+    return _CALLED_NEVER_PLACED

@@ -17,6 +17,7 @@ class Role:
     ``weight`` is per mille of all workers, ``pay_cents`` the lowest and highest hourly pay, ``titles`` how workers name
     it and ``plurals`` how clients order it. ``required`` is the credential without which nobody works in it (or empty);
     ``credentials`` maps each credential, the required one first, to the share of people who hold it, per mille.
+    ``settings`` are the kinds of sites where the trade works ("a cold-storage warehouse").
     """
 
     name: str
@@ -29,15 +30,19 @@ class Role:
     credentials: Mapping[str, int]
     skills: tuple[str, ...]
     duties: tuple[str, ...]
+    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """The table of roles, with how long each credential lasts (years) and where each family of trades works."""
+    """The table of roles, with how long each credential lasts (years) and when each family of trades works.
+
+    ``order_shifts`` is the share of its orders on the 1st, 2nd and 3rd shift and on weekends, per cent.
+    """
 
     roles: tuple[Role, ...]
     credential_years: Mapping[str, int]
-    settings: Mapping[str, tuple[str, ...]]
+    order_shifts: Mapping[str, tuple[int, int, int, int]]
 
     def role(self, name: str) -> Role:
         """The role of that exact name; raises ``KeyError``."""
@@ -48,9 +53,11 @@ def read_trades() -> Trades:
     """Every role in the packaged table, in its order."""
     table = tomllib.loads((files("workbench.staffing") / "data" / "roles.toml").read_text(encoding="utf-8"))
     roles = [
-        entry | {"credentials": ({entry["required"]: 1000} if entry["required"] else {}) | entry["credentials"]}
+        {"settings": table["settings"][entry["family"]]}
+        | entry
+        | {"credentials": ({entry["required"]: 1000} if entry["required"] else {}) | entry["credentials"]}
         for entry in table["role"]
     ]
     return msgspec.convert(
-        {"roles": roles, "credential_years": table["credential_years"], "settings": table["settings"]}, Trades
+        {"roles": roles, "credential_years": table["credential_years"], "order_shifts": table["order_shifts"]}, Trades
     )

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.staffing.shifts import SHIFTS
+from workbench.staffing.synthetic.clients import Pools
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
 from workbench.staffing.synthetic.people import Crowd
@@ -34,6 +35,7 @@ BAN_REASONS = (
     "damaged product",
 )
 OUTCOMES = ("pending", "accepted", "rejected", "withdrawn")
+PENDING_DAYS = 21
 
 
 _BANNED = (
@@ -69,14 +71,16 @@ class Bookings:
     shift: Ints
 
 
-def draw_bookings(draws: Draws, crowd: Crowd, n_clients: int) -> Bookings:
-    """Decide who works where and who is banned where, for clients 1 … ``n_clients``."""
+def draw_bookings(draws: Draws, crowd: Crowd, pools: Pools) -> Bookings:
+    """Decide who works where and who is banned where, among the clients that order the worker's trade."""
     ids = crowd.ids
+    n_clients = pools.lengths[crowd.role]
     busy = WORKERS.at(ids, *BOOKED)
     banned = WORKERS.at(ids, *_BANNED)
     free = WORKERS.at(ids, "expires_before_issued", "already_pitched") | (banned & ~busy)
     banning = draws.below("banning client", ids, n_clients)
     near = draws.below("client", ids, n_clients - 3)
+    others = [pools.take(crowd.role, (banning + 1 + near + step) % n_clients) for step in range(3)]
     first_start = -300 + draws.below("first start", ids, 150)
     first_end = first_start + 20 + draws.below("first days", ids, 100)
     second_start = -25 + draws.below("second start", ids, 50)
@@ -84,14 +88,14 @@ def draw_bookings(draws: Draws, crowd: Crowd, n_clients: int) -> Bookings:
     had_first = draws.chance("first assignment", ids, 200) & ~busy & ~free
     return Bookings(
         crowd=crowd,
-        banning=banning + 1,
+        banning=pools.take(crowd.role, banning),
         banned=(draws.chance("banned", ids, 60) & had_first) | banned,
         banned_since=np.select(
             [WORKERS.at(ids, "ban_in_the_future"), banned],
             [draws.between("ban ahead", ids, 5, 60), draws.between("ban ago", ids, -200, -90)],
             first_end + draws.between("ban after", ids, 1, 10),
         ),
-        clients=tuple((banning + 1 + near + step) % n_clients + 1 for step in range(3)),  # type: ignore[arg-type]
+        clients=(others[0], others[1], others[2]),
         had_first=had_first,
         first_start=first_start,
         first_end=first_end,
@@ -244,6 +248,8 @@ def submission_table(draws: Draws, days: Days, bookings: Bookings) -> pa.Table:
         who = ids[flags]
         seconds = draws.between(f"submitted time {n}", who, 8 * 3600, 17 * 3600)
         outcome = draws.weighted(f"outcome {n}", who, [25, 30, 35, 10])
+        stale = (outcome == OUTCOMES.index("pending")) & (at[flags] < -PENDING_DAYS)
+        outcome = np.where(stale, OUTCOMES.index("rejected"), outcome)
         tables.append(
             pa.table(
                 {

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
-from workbench.staffing.synthetic.people import CANDIDATE_PEOPLE, draw_crowd, emails, homes, name_codes, phones
+from workbench.staffing.synthetic.people import draw_crowd, emails, homes, name_codes
+from workbench.staffing.synthetic.phones import CANDIDATE_PEOPLE, phones
 from workbench.staffing.synthetic.size import Size
 from workbench.staffing.synthetic.slots import CANDIDATES, FIRST_SLOT, WORKERS
 from workbench.staffing.synthetic.texts import decimals, where, words
@@ -90,6 +91,11 @@ def draw_candidates(draws: Draws, vocabulary: Vocabulary, size: Size) -> Candida
     )
 
 
+def _years(draws: Draws, rows: Ints) -> Ints:
+    """Years of experience: few have many."""
+    return np.minimum(draws.below("candidate years", rows, 31), draws.below("candidate years again", rows, 31))
+
+
 def candidate_ids(rows: Ints) -> Any:
     """Rows 1, 2, … as ``CAN-0000001``, …"""
     return pc.binary_join_element_wise("CAN-", pc.utf8_lpad(pc.cast(pa.array(rows), pa.string()), 7, "0"), "")
@@ -121,7 +127,7 @@ def candidate_table(draws: Draws, vocabulary: Vocabulary, days: Days, candidates
             "zip": zips,
             "role": words([entry.name for entry in vocabulary.roles], role),
             "skills": skills.take(role, draws.below("candidate skills", rows, skills.lengths[role])),
-            "years_experience": pa.array(draws.below("candidate years", rows, 31)),
+            "years_experience": pa.array(_years(draws, rows)),
             "desired_pay": decimals(pay, 2),
             "status": where(candidates.blocked, "blocked", status),
             "source": words(phrases["sources"], draws.below("source", rows, len(phrases["sources"]))),

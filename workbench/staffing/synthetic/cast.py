@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from workbench.staffing.shifts import SHIFTS
+from workbench.staffing.shifts import SHIFTS, say_shifts
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Ints
 from workbench.staffing.synthetic.people import FULL_SCORE, Crowd, emails, name_codes
@@ -71,7 +71,7 @@ class Pitch:
 @dataclass(frozen=True, slots=True)
 class CastWorker:
     """A person of the scenarios. ``expires`` maps each credential to its last day (days from the epoch); ``note`` is a
-    further line of the résumé; no name means one drawn like everybody's.
+    further line of the résumé; no name means one drawn like everybody's, no ``lines`` a résumé drawn so too.
     """
 
     id: int
@@ -83,6 +83,7 @@ class CastWorker:
     active: bool = True
     name: str = ""
     note: str = ""
+    lines: tuple[str, ...] = ()
     assignments: tuple[Booking, ...] = ()
     bans: tuple[Ban, ...] = ()
     submissions: tuple[Pitch, ...] = ()
@@ -125,17 +126,21 @@ def cast_workers(cast: Cast, vocabulary: Vocabulary, days: Days) -> pa.Table:
     table = worker_table(CAST_DRAWS, vocabulary, days, crowd)
     names, mails = _identity(cast, vocabulary, ids)
     texts = table["resume_text"].to_pylist()
-    notes = [worker.note for worker in cast.workers]
     own: dict[str, list[str | None]] = {
         "name": list(names),
         "email": list(mails),
         "skills": ["; ".join(worker.skills) for worker in cast.workers],
         "certifications": ["; ".join(worker.expires) or None for worker in cast.workers],
-        "resume_text": [f"{text}\n{note}" if note else text for text, note in zip(texts, notes, strict=True)],
+        "resume_text": [_resume(worker, text) for worker, text in zip(cast.workers, texts, strict=True)],
     }
     for name, values in own.items():
         table = table.set_column(table.column_names.index(name), name, pa.array(values, pa.string()))
     return table
+
+
+def _resume(worker: CastWorker, drawn: str) -> str:
+    own = [*worker.lines, f"Works {say_shifts(worker.shifts)}."] if worker.lines else [drawn]
+    return "\n".join([*own, *filter(None, [worker.note])])
 
 
 def _identity(cast: Cast, vocabulary: Vocabulary, ids: Ints) -> tuple[list[str], list[str]]:

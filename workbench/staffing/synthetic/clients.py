@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from workbench.staffing.synthetic.cast import Cast
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Ints
-from workbench.staffing.synthetic.people import CLIENT_PEOPLE, homes, name_codes, phones, wrong_states
+from workbench.staffing.synthetic.people import homes, name_codes, wrong_states
+from workbench.staffing.synthetic.phones import CLIENT_PEOPLE, phones
 from workbench.staffing.synthetic.slots import CLIENTS
 from workbench.staffing.synthetic.texts import where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary, fold
@@ -22,6 +23,24 @@ _FAMILIES = (
     *("warehouse", "office", "production", "warehouse", "driving", "production", "software"),
     *("warehouse", "clinical", "production", "trades", "warehouse", "production"),
 )
+
+
+# A worker is sent to one of these many at least (see ``Pools``).
+LEAST_CHOICE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """By role: the codes of the clients that may order it."""
+
+    values: Ints
+    starts: Ints
+    lengths: Ints
+
+    def take(self, role: Ints, positions: Ints) -> Ints:
+        """The client code at ``positions`` (0-based) of each role's pool."""
+        codes: Ints = self.values[self.starts[role] + positions]
+        return codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,17 @@ class Clients:
     def of_family(self, family: str) -> Ints:
         """The codes of the clients that order in one family of trades, int64."""
         return np.array([code for code, entry in enumerate(self.families) if entry == family], dtype=np.int64)
+
+    def pools(self, vocabulary: Vocabulary) -> Pools:
+        """For each role the clients of its family; where these are too few, the first others too."""
+        everybody = np.arange(1, len(self.families))
+        pools = []
+        for role in vocabulary.roles:
+            own = self.of_family(role.family)
+            others = everybody[~np.isin(everybody, own)]
+            pools.append(np.concatenate([own, others[: max(LEAST_CHOICE - len(own), 0)]]))
+        lengths = np.array([len(pool) for pool in pools])
+        return Pools(np.concatenate(pools), np.cumsum(lengths) - lengths, lengths)
 
 
 def make_clients(draws: Draws, vocabulary: Vocabulary, days: Days, cast: Cast, count: int) -> Clients:
@@ -78,7 +108,7 @@ def make_clients(draws: Draws, vocabulary: Vocabulary, days: Days, cast: Cast, c
             "contact_phone": numbers,
             "ein": ein_texts,
             "status": words(
-                ["active", "active", "active", "active", "on hold", "prospect"], draws.below("client status", codes, 6)
+                ["active", "on hold"], (draws.chance("on hold", codes, 100) & (codes > known)).astype(np.int64)
             ),
             "client_since": days.dates(draws.between("client since", codes, -4000, -450)),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,22 +14,31 @@ from workbench.staffing.synthetic.candidates import Candidates, candidate_ids
 from workbench.staffing.synthetic.clients import Clients
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
+from workbench.staffing.synthetic.matching import Near, Recent
 from workbench.staffing.synthetic.order_texts import OrderFacts
+from workbench.staffing.synthetic.orders import LAST_ORDER_S, SPAN_DAYS
 from workbench.staffing.synthetic.people import emails
 from workbench.staffing.synthetic.placements import UNKNOWN_CANDIDATE
 from workbench.staffing.synthetic.resumes import SSN_SHAPES
 from workbench.staffing.synthetic.slots import CALLS, EMAILS
-from workbench.staffing.synthetic.texts import join, numbers, where, words
+from workbench.staffing.synthetic.texts import Ragged, join, numbers, where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary, inside
 
-SPAN_DAYS = 400
+# For so long after it came in, an order is what calls are about.
+DESK_DAYS = 21
+
+_CALL_COLUMNS = [
+    *("call_id", "candidate_id", "order_id", "called_at", "direction"),
+    *("outcome", "duration_s", "coordinator", "notes"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Who was called in which row, in order of time: candidate rows (0 = a candidate nobody knows) and directions."""
+    """Who was called in which row, in order of time: candidate rows (0 = nobody known), their roles, directions."""
 
     candidate: Ints
+    role: Ints
     outbound: Flags
 
 
@@ -47,7 +57,8 @@ def draw_calls(draws: Draws, candidates: Candidates, total: int) -> Calls:
     who = np.concatenate([who, np.zeros(unknown, dtype=np.int64)])
     outbound = np.concatenate([within >= incoming, np.ones(unknown, dtype=np.bool_)])
     order = np.argsort(draws.bits("call order", np.arange(total)), kind="stable")
-    return Calls(who[order], outbound[order])
+    who = who[order]
+    return Calls(who, candidates.role[np.maximum(who, 1) - 1], outbound[order])
 
 
 def call_table(
@@ -58,28 +69,43 @@ def call_table(
     """
     phrases = vocabulary.phrases["calls"]
     candidate, outbound = calls.candidate[rows - 1], calls.outbound[rows - 1]
-    outcome = draws.below("call outcome", rows, len(phrases["outcomes"]))
-    spoke = np.isin(outcome, [0, 1, 4, 5, 6])
-    duration = np.where(spoke, draws.between("call seconds", rows, 20, 900), draws.below("ring seconds", rows, 30))
-    duration = np.where(CALLS.at(rows, "negative_duration"), -1 - duration, duration)
     day = np.where(CALLS.at(rows, "in_the_future"), 4, -SPAN_DAYS + rows * (SPAN_DAYS - 1) // len(calls.candidate))
-    about = draws.below("call order", rows, len(facts.rows))
-    order_ids = words([f"JO-{row:06d}" for row in facts.rows], about)
-    notes = words([note or None for note in phrases["notes"]], draws.below("call note", rows, len(phrases["notes"])))
+    about = np.where(
+        draws.chance("about an order", rows, 700), _order_on_the_desk(facts, calls.role[rows - 1], day), -1
+    )
+    order_ids = words([f"JO-{row:06d}" for row in facts.rows], np.maximum(about, 0))
     coordinators = phrases["coordinators"]
     return pa.table(
         {
             "call_id": join(["CC-", numbers(10_000_000 + rows)]),
             "candidate_id": where(candidate == 0, UNKNOWN_CANDIDATE, candidate_ids(candidate)),
-            "order_id": where(draws.chance("about an order", rows, 600), order_ids, None),
+            "order_id": where(about >= 0, order_ids, None),
             "called_at": days.times(day, draws.between("call time", rows, 8 * 3600, 18 * 3600)),
             "direction": words(["inbound", "outbound"], outbound.astype(np.int64)),
-            "outcome": words(phrases["outcomes"], outcome),
-            "duration_s": pa.array(duration),
+            **_outcomes(draws, phrases["outcome"], outbound, rows),
             "coordinator": words(coordinators, draws.below("coordinator", rows, len(coordinators))),
-            "notes": notes,
         }
-    )
+    ).select(_CALL_COLUMNS)
+
+
+def _order_on_the_desk(facts: OrderFacts, role: Ints, day: Ints) -> Ints:
+    """The position of the latest order of that role that came in before the day, or −1."""
+    sound = np.flatnonzero(facts.sound)
+    return Recent.of(sound, facts.role[sound], facts.received[sound]).before(role, day, DESK_DAYS)
+
+
+def _outcomes(draws: Draws, entries: Sequence[Mapping[str, Any]], outbound: Flags, rows: Ints) -> dict[str, Any]:
+    """How each call went, how long it took and what was noted: these three fit each other."""
+    weights = np.array([[entry["got"] for entry in entries], [entry["made"] for entry in entries]])
+    outcome = draws.weighted_by("call outcome", rows, outbound.astype(np.int64), weights)
+    shortest, longest = np.array([entry["seconds"] for entry in entries]).T
+    duration = draws.between("call seconds", rows, shortest[outcome], longest[outcome])
+    notes = Ragged.of([[note or None for note in entry["notes"]] for entry in entries])
+    return {
+        "outcome": words([entry["name"] for entry in entries], outcome),
+        "duration_s": pa.array(np.where(CALLS.at(rows, "negative_duration"), -1 - duration, duration)),
+        "notes": notes.take(outcome, draws.below("call note", rows, notes.lengths[outcome])),
+    }
 
 
 _KINDS = ("worker_sms", "worker_email", "client_email")
@@ -109,7 +135,7 @@ def email_table(
     """``email_log`` for some rows of 1 … ``total``: email_id, candidate_id, order_id, audience (worker or client), kind
     (email or sms), to_address, subject or null, body, sent_at timestamp.
     """
-    message = _message(draws, facts, candidates, rows)
+    message = _message(draws, facts, candidates, rows, total)
     sms, to_client = message.kind == 0, message.kind == 2
     first, last = candidates.first[message.candidate - 1], candidates.last[message.candidate - 1]
     mails = emails(draws, vocabulary, first, last, candidates.people[message.candidate - 1])
@@ -124,26 +150,37 @@ def email_table(
             "to_address": where(to_client, words(clients.emails, facts.client[message.order]), mails),
             "subject": where(sms, None, _subjects(draws, vocabulary, rows, to_client)),
             "body": _bodies(draws, vocabulary, days, facts, candidates, message),
-            "sent_at": days.times(
-                -SPAN_DAYS + rows * (SPAN_DAYS - 1) // total, draws.between("sent time", rows, 6 * 3600, 19 * 3600)
-            ),
+            "sent_at": _sent_at(draws, days, facts, message),
         }
     )
 
 
-def _message(draws: Draws, facts: OrderFacts, candidates: Candidates, rows: Ints) -> _Message:
-    """The planted ones are of the kind that they break."""
-    filled = np.flatnonzero(facts.filled)
+def _message(draws: Draws, facts: OrderFacts, candidates: Candidates, rows: Ints, total: int) -> _Message:
+    """Order by order, as they came in; the planted ones are of the kind that they break."""
+    sound = np.flatnonzero(facts.sound)
+    order = sound[(rows - 1) * len(sound) // total]
+    near = Near.of(candidates.role, candidates.place)
     kind = draws.weighted("message kind", rows, [35, 35, 30])
     kind[EMAILS.at(rows, "pay_rate_to_client", "subject_over_78")] = 2
     kind[EMAILS.at(rows, "sms_over_160")] = 0
     kind[EMAILS.at(rows, "wrong_name", "pay_not_the_orders")] = 1
     return _Message(
         rows=rows,
-        candidate=1 + draws.below("message to", rows, len(candidates.rows)),
-        order=filled[draws.below("message about", rows, len(filled))],
+        candidate=1 + near.draw(draws, "message to", rows, facts.role[order], facts.place[order]),
+        order=order,
         kind=kind,
     )
+
+
+def _sent_at(draws: Draws, days: Days, facts: OrderFacts, message: _Message) -> Any:
+    """After the order came in and before its first day: on one of the next three days, or else that same evening."""
+    rows, received = message.rows, facts.received[message.order]
+    lead = facts.start[message.order] - received
+    at_once = lead < 2
+    later = 1 + draws.below("sent day", rows, np.clip(lead - 1, 1, 3))
+    evening = draws.between("sent evening", rows, LAST_ORDER_S + 300, LAST_ORDER_S + 3 * 3600)
+    seconds = np.where(at_once, evening, draws.between("sent time", rows, 7 * 3600, 19 * 3600))
+    return days.times(received + np.where(at_once, 0, later), seconds)
 
 
 def _subjects(draws: Draws, vocabulary: Vocabulary, rows: Ints, to_client: Flags) -> Any:

@@ -55,3 +55,8 @@ class Draws:
         """Codes 0 … len(weights) − 1, each as often as its weight says."""
         ends = np.cumsum(np.asarray(weights, dtype=np.int64))
         return np.searchsorted(ends, self.below(what, rows, int(ends[-1])), side="right").astype(np.int64)
+
+    def weighted_by(self, what: str, rows: Ints, groups: Ints, weights: Ints) -> Ints:
+        """The same with the weights of each row's group: int64[groups, codes]."""
+        ends = np.cumsum(weights, axis=1)[groups]
+        return np.asarray((self.below(what, rows, ends[:, -1])[:, None] >= ends).sum(axis=1), dtype=np.int64)

@@ -21,8 +21,10 @@ _MUST_NOT_PER_MILLE = 120
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What the orders say, as int64 columns: row 1, 2, …, codes, a count, days from the epoch and cents. ``filled`` are
-    the past orders without a planted violation, those that placements and fills may hang on.
+    """What the orders say, as int64 columns: row 1, 2, …, codes, a count, days from the epoch and cents.
+
+    ``sound`` are the orders without a planted violation that are not a scenario's: messages speak of these. ``filled``
+    are those of them that placements and fills hang on.
     """
 
     rows: Ints
@@ -34,7 +36,9 @@ class OrderFacts:
     received: Ints
     start: Ints
     pay_cents: Ints
+    bill_cents: Ints
     channel: Ints
+    sound: Flags
     filled: Flags
 
 
@@ -134,6 +138,7 @@ def _values(
 
 def _tidy(text: str) -> str:
     text = re.sub(r"[ ,]+(?=[,.](?:\s|$))", "", text)
+    text = re.sub(r"\.(?:[ ]*\.)+", ".", text)
     text = re.sub(r"[ \t]{2,}", " ", text)
     text = re.sub(r"[ \t]+\n", "\n", text)
     text = re.sub(r"(?<=\n)\. ?|, *$", "", text)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from workbench.staffing.scenarios import Scenario
 from workbench.staffing.shifts import SHIFTS
 from workbench.staffing.synthetic.bookings import UNKNOWN_CLIENT, client_ids
 from workbench.staffing.synthetic.clients import Clients
@@ -16,11 +15,17 @@ from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
 from workbench.staffing.synthetic.order_texts import CHANNELS, OrderFacts, write_orders
 from workbench.staffing.synthetic.people import wrong_states
+from workbench.staffing.synthetic.scenarios import Scenario
 from workbench.staffing.synthetic.slots import FILL_EVENTS, JOB_ORDERS
 from workbench.staffing.synthetic.texts import decimals, where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary
 
 UNKNOWN_NAME = "Client to be named"
+SPAN_DAYS = 400
+LAST_ORDER_S = 17 * 3600
+WEEKEND = SHIFTS.index("weekend")
+# So many days hold the first twenty days of hours, on weekdays and on weekends.
+FIRST_HOURS_DAYS = (30, 75)
 
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 _COUNT_WEIGHTS = (26, 22, 14, 10, 8, 6, 5, 5, 4)
@@ -44,19 +49,19 @@ def make_orders(
     """
     rows = np.arange(1, count + 1)
     role = draws.weighted("order role", rows, [role.weight for role in vocabulary.roles])
-    received = draws.between("received", rows, -400, 0)
-    shift = draws.weighted("order shift", rows, [40, 30, 20, 10])
-    start = received + draws.below("order lead", rows, 14)
-    # Weekend work begins on a Saturday.
-    start += np.where(SHIFTS.index("weekend") == shift, (5 - days.epoch.weekday() - start) % 7, 0)
+    # Orders come in one after the other; those of the scenarios stand first and are of the epoch day.
+    received = -SPAN_DAYS + (rows - 1) * SPAN_DAYS // count
+    shift = draws.weighted_by("order shift", rows, role, vocabulary.order_shifts)
+    start = _first_day(days, shift, received + draws.below("order lead", rows, 14))
     low, high = np.array([entry.pay_cents for entry in vocabulary.roles]).T
+    pay = draws.between("order pay", rows, low[role] // 25, high[role] // 25) * 25
     number = np.asarray(_COUNTS)[draws.weighted("order count", rows, _COUNT_WEIGHTS)]
     columns = {
         "role": role,
         "client": _clients(draws, vocabulary, clients, role, rows),
         "received": received,
         "start": np.where(_planted(rows, scenarios, "starts_before_received"), received - 5, start),
-        "pay_cents": draws.between("order pay", rows, low[role] // 25, high[role] // 25) * 25,
+        "pay_cents": pay,
         "count": np.where(_planted(rows, scenarios, "count_zero"), 0, number),
         "shift": shift,
         "channel": draws.weighted("channel", rows, [55, 30, 15]),
@@ -64,9 +69,20 @@ def make_orders(
     columns["place"] = clients.place[columns["client"]]
     for name, values in _known(vocabulary, days, scenarios).items():
         columns[name][: len(scenarios)] = values
-    clean = ~_planted(rows, scenarios, *JOB_ORDERS.position) & (draws.below("order outcome", rows, 10) < 8)
-    facts = OrderFacts(rows=rows, filled=(columns["start"] <= -30) & clean, **columns)
+    above = _planted(rows, scenarios, "pay_above_bill")
+    columns["bill_cents"] = columns["pay_cents"] * np.where(above, 90, draws.between("margin", rows, 132, 165)) // 100
+    sound = ~_planted(rows, scenarios, *JOB_ORDERS.position) & (rows > len(scenarios))
+    # The first weeks of hours must lie before the epoch; two days a week take longer.
+    past = columns["start"] <= np.where(columns["shift"] == WEEKEND, -FIRST_HOURS_DAYS[1], -FIRST_HOURS_DAYS[0])
+    filled = past & sound & draws.chance("order filled", rows, 800)
+    facts = OrderFacts(rows=rows, sound=sound, filled=filled, **columns)
     return Orders(facts, _table(draws, vocabulary, days, clients, facts, scenarios))
+
+
+def _first_day(days: Days, shift: Ints, wish: Ints) -> Ints:
+    """The first working day from ``wish`` on: weekend work begins on a Saturday, all other from Monday to Friday."""
+    weekday = (days.epoch.weekday() + wish) % 7
+    return wish + np.where(shift == WEEKEND, (5 - weekday) % 7, np.where(weekday > 4, 7 - weekday, 0))
 
 
 def _planted(rows: Ints, scenarios: Sequence[Scenario], *kinds: str) -> Flags:
@@ -113,10 +129,8 @@ def _table(
     texts.must_not[:n] = ["; ".join(scenario.parse.must_not) or None for scenario in scenarios]
     texts.text[:n] = [scenario.order_text for scenario in scenarios]
     status = np.where(facts.filled, 0, np.where(facts.start >= -2, 1, 2 + draws.below("order status", rows, 2)))
-    seconds = draws.between("received time", rows, 6 * 3600, 18 * 3600)
+    seconds = draws.between("received time", rows, 6 * 3600, LAST_ORDER_S)
     seconds[:n] = [_seconds(scenario.time) for scenario in scenarios]
-    above = _planted(rows, scenarios, "pay_above_bill")
-    percent = np.where(above, 90, draws.between("margin", rows, 132, 165))
     states = words([place.state for place in vocabulary.places], facts.place)
     return pa.table(
         {
@@ -129,7 +143,7 @@ def _table(
             "shift": words(SHIFTS, facts.shift),
             "start_date": days.dates(facts.start),
             "pay_rate": decimals(facts.pay_cents, 2),
-            "bill_rate": decimals(facts.pay_cents * percent // 100, 2),
+            "bill_rate": decimals(facts.bill_cents, 2),
             "must": pa.array(texts.must, pa.string()),
             "must_not": pa.array(texts.must_not, pa.string()),
             "status": words(_STATUSES, status),
@@ -152,7 +166,11 @@ def fill_event_table(
     rows = np.arange(1, count + 1)
     past = np.flatnonzero(facts.filled)
     order = past[draws.below("fill order", rows, len(past))]
-    order = order[np.argsort(facts.start[order], kind="stable")]
+    # On the day before the first one, or on the evening when the order came in.
+    day = np.maximum(facts.start[order] - 1, facts.received[order])
+    sequence = np.argsort(day, kind="stable")
+    order, day = order[sequence], day[sequence]
+    seconds = draws.between("fill time", rows, LAST_ORDER_S + 300, LAST_ORDER_S + 3 * 3600)
     share = 1 + draws.below("fill count", rows, facts.count[order])
     states = words([place.state for place in vocabulary.places], facts.place[order])
     unknown = FILL_EVENTS.at(rows, "unknown_client")
@@ -164,6 +182,6 @@ def fill_event_table(
             "city": words([place.city for place in vocabulary.places], facts.place[order]),
             "state": wrong_states(draws, FILL_EVENTS.at(rows, "city_state_mismatch"), states, rows),
             "count": pa.array(np.where(FILL_EVENTS.at(rows, "count_zero"), 0, share)),
-            "time": days.times(facts.start[order] - 1, draws.between("fill time", rows, 6 * 3600, 20 * 3600)),
+            "time": days.times(day, seconds),
         }
     )

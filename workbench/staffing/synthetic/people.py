@@ -14,23 +14,10 @@ from workbench.staffing.synthetic.texts import Ragged, join, numbers, where, wor
 from workbench.staffing.synthetic.vocabulary import Vocabulary, fold
 
 FULL_SCORE = 10_000
-CANDIDATE_PEOPLE = 6_000_000
-CLIENT_PEOPLE = 6_900_000
 INACTIVE_PER_MILLE = 80
 LAPSED_PER_MILLE = 60
 
-# How many people take which shifts; bit 0 is the 1st shift, bit 3 the weekend.
-_SHIFT_WEIGHTS = (0, 25, 13, 16, 11, 2, 8, 9, 2, 4, 2, 2, 2, 0, 1, 3)
-
 _DOMAINS = ("@example.com", "@example.org", "@example.net")
-
-# 555-01xx is set aside for fiction but holds 100 numbers an area code. The whole 555 exchange serves no subscribers, so
-# numbers run over it from 0100, in every area code that is neither a service code (N11) nor 555, toll-free or premium:
-# enough for seven million distinct ones.
-_NOT_AREAS = frozenset({555, 700, 800, 833, 844, 855, 866, 877, 888, 900})
-_AREAS = tuple(area for area in range(201, 990) if area % 100 != 11 and area not in _NOT_AREAS)
-_LINES = 9_900
-_PLAN = Draws(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +59,7 @@ def draw_crowd(draws: Draws, vocabulary: Vocabulary, ids: Ints) -> Crowd:
         twins=twins,
         role=role,
         place=place,
-        shifts=draws.weighted("shifts", ids, _SHIFT_WEIGHTS),
+        shifts=draws.weighted_by("shifts", ids, role, vocabulary.worker_shifts),
         holds=np.column_stack(columns),
         availability=np.where(inactive, 0, available),
         lapsed=lapsed | WORKERS.at(ids, "expired_on_shift"),
@@ -91,26 +78,6 @@ def emails(draws: Draws, vocabulary: Vocabulary, first: Ints, last: Ints, people
     folded_last = words([fold(name) for name in vocabulary.last], last)
     dots = words([".", "_", ""], draws.below("address style", people, 3))
     return join([folded_first, dots, folded_last, numbers(people), words(_DOMAINS, draws.below("domain", people, 3))])
-
-
-def phones(draws: Draws, people: Ints) -> Any:
-    """Fictitious US numbers in the formats people type, distinct for people 0 … 7 million whatever the seed."""
-    # Two rounds of a Feistel network: every person has another (area, line), without any order to see.
-    area, line = people // _LINES, people % _LINES
-    line = (line + _PLAN.below("phone line", area, _LINES)) % _LINES
-    area = (area + _PLAN.below("phone area", line, len(_AREAS))) % len(_AREAS)
-    line = (line + _PLAN.below("phone line again", area, _LINES)) % _LINES
-    style = draws.weighted("phone style", people, [60, 20, 10, 5, 5])
-    return join(
-        [
-            words(["(", "", "", "+1 ", ""], style),
-            words([str(code) for code in _AREAS], area),
-            words([") ", "-", ".", " ", ""], style),
-            "555",
-            words(["-", "-", ".", " ", ""], style),
-            words([f"{number:04d}" for number in range(100, 100 + _LINES)], line),
-        ]
-    )
 
 
 def homes(draws: Draws, vocabulary: Vocabulary, place: Ints, people: Ints) -> tuple[Any, Any, Any]:

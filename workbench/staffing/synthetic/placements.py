@@ -11,8 +11,10 @@ import pyarrow as pa
 from workbench.staffing.synthetic.bookings import client_ids
 from workbench.staffing.synthetic.candidates import Candidates, candidate_ids
 from workbench.staffing.synthetic.days import Days
-from workbench.staffing.synthetic.draws import Draws, Ints
+from workbench.staffing.synthetic.draws import Draws, Flags, Ints
+from workbench.staffing.synthetic.matching import Near
 from workbench.staffing.synthetic.order_texts import OrderFacts
+from workbench.staffing.synthetic.orders import FIRST_HOURS_DAYS, WEEKEND
 from workbench.staffing.synthetic.slots import PLACEMENTS, TIMESHEETS
 from workbench.staffing.synthetic.texts import decimals, join, numbers, where, words
 from workbench.staffing.synthetic.vocabulary import Vocabulary
@@ -31,24 +33,20 @@ class Placements:
     start: Ints
 
 
-def draw_placements(
-    draws: Draws, vocabulary: Vocabulary, candidates: Candidates, facts: OrderFacts, count: int
-) -> Placements:
-    """Give every placed candidate at least one placement on a filled order of that role (of any, if there is none)."""
+def draw_placements(draws: Draws, candidates: Candidates, facts: OrderFacts, count: int) -> Placements:
+    """Give every placed candidate at least one placement: on a filled order of that role in that city; if there is
+    none, of that role; if there is none, on any.
+    """
     rows = np.arange(1, count + 1)
     placed = candidates.rows[candidates.placed]
     shuffled = placed[np.argsort(draws.bits("placement order", placed), kind="stable")]
     # A row whose candidate is planted as unknown must not be the only placement of somebody.
     turn = np.cumsum(~PLACEMENTS.at(rows, "unknown_candidate")) - 1
     candidate = shuffled[turn % len(placed)]
-    role = candidates.role[candidate - 1]
     filled = np.flatnonzero(facts.filled)
-    order = np.zeros(count, dtype=np.int64)
-    for code in range(len(vocabulary.roles)):
-        mine = role == code
-        fitting = filled[facts.role[filled] == code]
-        choice = fitting if len(fitting) else filled
-        order[mine] = choice[draws.below("placement", rows[mine], len(choice))]
+    near = Near.of(facts.role[filled], facts.place[filled])
+    role, place = candidates.role[candidate - 1], candidates.place[candidate - 1]
+    order = filled[near.draw(draws, "placement", rows, role, place)]
     return Placements(rows, candidate, order, facts.start[order])
 
 
@@ -64,7 +62,8 @@ def placement_table(
     date32, pay_rate and bill_rate decimal dollars an hour, status.
     """
     rows, order = placements.rows, placements.order
-    lasts = np.where(PLACEMENTS.at(rows, "ends_before_start"), -7, draws.between("placement days", rows, 28, 240))
+    least = np.where(facts.shift[order] == WEEKEND, FIRST_HOURS_DAYS[1], FIRST_HOURS_DAYS[0])
+    lasts = np.where(PLACEMENTS.at(rows, "ends_before_start"), -7, draws.between("placement days", rows, least, 240))
     end = placements.start + lasts
     status = np.where(end < 0, draws.weighted("placement status", rows, [70, 20, 10]), 3)
     order_ids = words([f"JO-{row:06d}" for row in facts.rows], order)
@@ -82,7 +81,7 @@ def placement_table(
             "start_date": days.dates(placements.start),
             "end_date": days.dates(end),
             "pay_rate": decimals(facts.pay_cents[order], 2),
-            "bill_rate": decimals(facts.pay_cents[order] * draws.between("placement margin", rows, 132, 165) // 100, 2),
+            "bill_rate": decimals(facts.bill_cents[order], 2),
             "status": words(["completed", "ended early", "converted", "active"], status),
         }
     )
@@ -100,6 +99,7 @@ def timesheet_table(
     day = np.where(repeated, day - 1, day)
     order = placements.order[position]
     quarters = 16 + draws.below("quarter hours", rows, 24) + draws.below("more quarter hours", rows, 9)
+    quarters = np.where(draws.chance("full day", rows, 600), 32, quarters)
     hours = np.where(TIMESHEETS.at(rows, "over_24_hours"), draws.between("too many", rows, 98, 130), quarters) * 25
     hours = np.where(TIMESHEETS.at(rows, "negative_hours"), -hours, hours)
     # Each unknown placement is another one, so that no two of them share a day.
@@ -112,7 +112,7 @@ def timesheet_table(
             ),
             "candidate_id": candidate_ids(placements.candidate[position]),
             "client_id": client_ids(facts.client[order]),
-            "work_date": days.dates(placements.start[position] + day // 5 * 7 + day % 5),
+            "work_date": days.dates(_work_day(days, placements.start[position], day, facts.shift[order] == WEEKEND)),
             "hours": decimals(hours, 2),
             "pay_rate": decimals(facts.pay_cents[order], 2),
             "approved": pa.array(draws.chance("approved", rows, 960)),
@@ -124,6 +124,13 @@ def same_day_twice(rows: Ints, placements: int, total: int) -> Any:
     """The timesheets that repeat the day of the row before (only where that row is of the same placement)."""
     position = (rows - 1) * placements // total
     return TIMESHEETS.at(rows, "same_day_twice") & (_day(rows, position, placements, total) > 0)
+
+
+def _work_day(days: Days, start: Ints, day: Ints, weekend: Flags) -> Ints:
+    """Working day number ``day`` from the start: Monday to Friday, or Saturday and Sunday."""
+    weekday = (days.epoch.weekday() + start) % 7
+    since_monday = weekday + day
+    return np.where(weekend, start + day // 2 * 7 + day % 2, start - weekday + since_monday // 5 * 7 + since_monday % 5)
 
 
 def _day(rows: Ints, position: Ints, placements: int, total: int) -> Ints:

@@ -37,8 +37,8 @@ def resumes(draws: Draws, vocabulary: Vocabulary, crowd: Crowd, leaks: Mapping[s
     first = draws.below("duty", ids, duties.lengths[crowd.role])
     second = (first + draws.between("other duty", ids, 1, duties.lengths[crowd.role] - 1)) % duties.lengths[crowd.role]
     tools = where(draws.chance("says tools", ids, 650), _tools(draws, vocabulary, crowd), None)
-    closers = vocabulary.phrases["resume"]["closers"]
-    closer = words(closers, draws.below("closer", ids, len(closers)))
+    closers = vocabulary.closers
+    closer = closers.take(crowd.role, draws.below("closer", ids, closers.lengths[crowd.role]))
     lines = [
         headline,
         duties.take(crowd.role, first),
@@ -54,14 +54,13 @@ def resumes(draws: Draws, vocabulary: Vocabulary, crowd: Crowd, leaks: Mapping[s
 def communications(draws: Draws, vocabulary: Vocabulary, days: Days, crowd: Crowd) -> Any:
     """``communications``: the last one to three contacts, newest first."""
     ids = crowd.ids
-    worker = vocabulary.phrases["worker"]
+    notes = vocabulary.phrases["worker"]["notes"]
+    said = [f"{channel}: {note}" for channel in notes for note in notes[channel]]
     newest = draws.between("contact 0", ids, -45, -1)
     middle = newest - draws.between("contact 1", ids, 2, 60)
     entries: list[Any] = []
     for n, day in enumerate((newest, middle, middle - draws.between("contact 2", ids, 2, 90))):
-        channel = words(worker["channels"], draws.below(f"channel {n}", ids, len(worker["channels"])))
-        note = words(worker["notes"], draws.below(f"note {n}", ids, len(worker["notes"])))
-        entry = join([days.say(day, "iso"), " ", channel, ": ", note])
+        entry = join([days.say(day, "iso"), " ", words(said, draws.below(f"note {n}", ids, len(said)))])
         entries.append(entry if n == 0 else where(draws.below("contacts", ids, 3) >= n, entry, None))
     leak = join(["gave ", words(SSN_SHAPES, ids // WORKERS.block % len(SSN_SHAPES)), " by phone"])
     return join([*entries, where(WORKERS.at(ids, "ssn_in_communications"), leak, None)], "; ", skip_nulls=True)
@@ -82,7 +81,9 @@ def _headline(draws: Draws, vocabulary: Vocabulary, crowd: Crowd) -> Any:
     title = 2 * draws.below("title", ids, vocabulary.titles.lengths[role] // 2)
     opens = title_first & np.asarray([part[0] == "" for part in patterns])[pattern]
     titles = vocabulary.titles.take(role, title + (~opens).astype(np.int64))
-    years = words(_years(), draws.below("years 1", ids, MOST_YEARS // 2) + draws.below("years 2", ids, MOST_YEARS // 2))
+    years = words(
+        _years(), np.minimum(draws.below("years 1", ids, MOST_YEARS), draws.below("years 2", ids, MOST_YEARS))
+    )
     setting = vocabulary.settings.take(role, draws.below("setting", ids, vocabulary.settings.lengths[role]))
     return join(
         [

@@ -18,6 +18,15 @@ from workbench.staffing.synthetic.texts import Ragged
 
 MOST_YEARS = 30
 SKILL_COUNTS = (3, 4, 5)
+# Steps through a role's list of skills: each meets every skill of a list of ten before it comes back.
+SKILL_STEPS = (1, 3, 7, 9)
+
+# How many people take which shifts; bit 0 is the 1st shift, bit 3 the weekend. The second row is for the trades of
+# office hours, those with nine in ten of their orders by day.
+_SHIFT_WEIGHTS = (
+    (0, 25, 13, 16, 11, 2, 8, 9, 2, 4, 2, 2, 2, 0, 1, 3),
+    (0, 76, 3, 12, 0, 0, 0, 0, 0, 6, 0, 3, 0, 0, 0, 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +43,20 @@ class Vocabulary:
     duties: Ragged
     skills: Ragged
     skill_lists: Ragged
-    """By role: ten starting points × 3, 4 or 5 skills from there, joined by ``"; "``."""
+    """By role: 3, 4 or 5 skills from each starting point in each step, joined by ``"; "``."""
     settings: Ragged
+    closers: Ragged
+    """By role: the last line of a résumé."""
     certifications: Ragged
     """By role: one text for each set of credentials held (bit j = the role's credential j); null for none."""
     credentials: Ragged
     credential_rates: Ints
     """int64[roles, most credentials of a role]: per mille."""
     zips: Ragged
+    order_shifts: Ints
+    """int64[roles, 4]: weights of the shifts that orders name."""
+    worker_shifts: Ints
+    """int64[roles, 16]: weights of the sets of shifts that workers take (bit 0 = the 1st)."""
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -60,23 +75,26 @@ class Vocabulary:
     def read(cls) -> Vocabulary:
         """Read the packaged tables (tens of milliseconds; read once, pass it on)."""
         trades, places = read_trades(), read_places()
-        names = _read("names.toml")
+        names, phrases = _read("names.toml"), _read("phrases.toml")
         roles = trades.roles
         return cls(
             trades=trades,
             places=places,
             first=_names(names["first"]),
             last=_names(names["last"]),
-            phrases=_read("phrases.toml"),
+            phrases=phrases,
             titles=Ragged.of([[word for title in role.titles for word in (title, inside(title))] for role in roles]),
             duties=Ragged.of([role.duties for role in roles]),
             skills=Ragged.of([role.skills for role in roles]),
             skill_lists=Ragged.of([_skill_lists(role) for role in roles]),
-            settings=Ragged.of([trades.settings[role.family] for role in roles]),
+            closers=Ragged.of([_closers(phrases["resume"]["closers"], role) for role in roles]),
+            settings=Ragged.of([role.settings for role in roles]),
             certifications=Ragged.of([_certifications(role) for role in roles]),
             credentials=Ragged.of([list(role.credentials) for role in roles]),
             credential_rates=_rates(roles),
             zips=Ragged.of([place.zips for place in places]),
+            order_shifts=np.array([trades.order_shifts[role.family] for role in roles]),
+            worker_shifts=np.array([_SHIFT_WEIGHTS[trades.order_shifts[role.family][0] >= 90] for role in roles]),
         )
 
 
@@ -103,10 +121,15 @@ def _names(block: str) -> tuple[str, ...]:
 def _skill_lists(role: Role) -> list[str]:
     n = len(role.skills)
     return [
-        "; ".join(role.skills[(start + step) % n] for step in range(count))
+        "; ".join(role.skills[(start + at * step) % n] for at in range(count))
         for start in range(n)
+        for step in SKILL_STEPS
         for count in SKILL_COUNTS
     ]
+
+
+def _closers(closers: Mapping[str, list[str]], role: Role) -> list[str]:
+    return [*closers["any"], *(closers["floor"] if role.family in closers["floor_families"] else ())]
 
 
 def _certifications(role: Role) -> list[str | None]:

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws
-from workbench.staffing.synthetic.people import Crowd, emails, homes, name_codes, phones, wrong_states
+from workbench.staffing.synthetic.people import Crowd, emails, homes, name_codes, wrong_states
+from workbench.staffing.synthetic.phones import phones
 from workbench.staffing.synthetic.resumes import communications, resumes
 from workbench.staffing.synthetic.slots import WORKERS
 from workbench.staffing.synthetic.texts import decimals, join, where, words

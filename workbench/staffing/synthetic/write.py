@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,42 +10,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workbench.staffing.scenarios import read_scenarios
-from workbench.staffing.synthetic.bookings import (
-    Bookings,
-    assignment_table,
-    ban_table,
-    credential_table,
-    draw_bookings,
-    submission_table,
-)
 from workbench.staffing.synthetic.candidates import candidate_table, draw_candidates
-from workbench.staffing.synthetic.cast import (
-    Cast,
-    cast_assignments,
-    cast_bans,
-    cast_credentials,
-    cast_submissions,
-    cast_workers,
-    read_cast,
-)
+from workbench.staffing.synthetic.cast import read_cast
 from workbench.staffing.synthetic.clients import make_clients
 from workbench.staffing.synthetic.contacts import call_table, draw_calls, email_table
 from workbench.staffing.synthetic.csv_files import write_csv
 from workbench.staffing.synthetic.days import DEFAULT_EPOCH, Days
 from workbench.staffing.synthetic.draws import Draws, Ints
 from workbench.staffing.synthetic.orders import fill_event_table, make_orders
-from workbench.staffing.synthetic.people import Crowd, draw_crowd
 from workbench.staffing.synthetic.placements import draw_placements, placement_table, timesheet_table
-from workbench.staffing.synthetic.planted import PAIRED, Made, Planted, client_pairs, list_planted, place_table
+from workbench.staffing.synthetic.planted import Made, Planted, list_planted, place_table
+from workbench.staffing.synthetic.roster import CHUNK_ROWS, Chunks, Roster
+from workbench.staffing.synthetic.scenarios import read_scenarios
 from workbench.staffing.synthetic.size import Size
-from workbench.staffing.synthetic.slots import WORKERS
 from workbench.staffing.synthetic.vocabulary import Vocabulary
-from workbench.staffing.synthetic.workers import worker_table
 
-CHUNK_ROWS = 20_000
-
-Chunks = Iterator[pa.Table]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +47,9 @@ class Written:
     planted: Planted
 
     @property
-    def rows(self) -> int:
-        """Rows of all tables."""
-        return sum(table.rows for table in self.tables)
+    def rows(self) -> dict[str, int]:
+        """Rows of each table, in the order they were written."""
+        return {table.name: table.rows for table in self.tables}
 
     @property
     def size_bytes(self) -> int:
@@ -84,7 +64,7 @@ def write_csvs(
     seed: int = 7,
     full: bool = False,
     epoch: date = DEFAULT_EPOCH,
-    on_progress: Callable[[str, int, int | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Written:
     """Write the 14 tables of a staffing set and ``planted.json`` into ``folder`` (made if it is missing).
 
@@ -92,8 +72,8 @@ def write_csvs(
     are the same in a set of any size, and the cast of the scenarios is the same for any seed. ``full`` is 500,000
     workers and 2,469,278 rows in the seven tables from candidates to email_log. Rows go through in chunks: memory does
     not grow with ``workers``. Each file appears when it is complete. ``on_progress`` is called after each
-    chunk with the table, the rows so far and the rows expected (or None). Raises InvalidError when ``workers`` is out
-    of range.
+    chunk with the table, the rows so far and the rows expected (0 while not known). Raises InvalidError when
+    ``workers`` is out of range.
     """
     size = Size.of(workers, full=full)
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,9 +87,18 @@ def write_csvs(
     return Written(folder, tuple(tables), plan.planted)
 
 
-def _reporter(
-    on_progress: Callable[[str, int, int | None], None] | None, name: str, expected: int | None
-) -> Callable[[int], None] | None:
+def write_workers(path: Path, *, workers: int = 20_000, seed: int = 7, epoch: date = DEFAULT_EPOCH) -> int:
+    """Write the ``workers`` table alone (18 columns, the same rows as ``write_csvs``) as the CSV file ``path``.
+
+    Its folder is made if it is missing. Gives back the size of the file in bytes. Raises InvalidError when ``workers``
+    is out of range.
+    """
+    roster = Roster(Size.of(workers).workers, Draws(seed), Vocabulary.read(), Days(epoch), read_cast())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_csv(path, roster.workers())[1]
+
+
+def _reporter(on_progress: Progress | None, name: str, expected: int) -> Callable[[int], None] | None:
     if on_progress is None:
         return None
     return lambda rows: on_progress(name, rows, expected)
@@ -117,9 +106,9 @@ def _reporter(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Every table as (name, rows expected if known, chunks still to be made), and the list of what is planted."""
+    """Every table as (name, rows expected or 0, chunks still to be made), and the list of what is planted."""
 
-    tables: tuple[tuple[str, int | None, Chunks], ...]
+    tables: tuple[tuple[str, int, Chunks], ...]
     planted: Planted
 
 
@@ -129,11 +118,12 @@ def _plan(size: Size, draws: Draws, days: Days, seed: int) -> _Plan:
     clients = make_clients(draws, vocabulary, days, cast, size.clients)
     orders = make_orders(draws, vocabulary, days, clients, scenarios, size.job_orders)
     candidates = draw_candidates(draws, vocabulary, size)
-    placements = draw_placements(draws, vocabulary, candidates, orders.facts, size.placements)
+    placements = draw_placements(draws, candidates, orders.facts, size.placements)
     calls = draw_calls(draws, candidates, size.call_log)
     made = Made(size, len(scenarios) + 1, candidates, placements, calls)
-    roster = _Roster(size, draws, vocabulary, days, cast)
-    planted = list_planted(made, vocabulary, seed, days.epoch.isoformat(), roster.client_pairs())
+    roster = Roster(size.workers, draws, vocabulary, days, cast)
+    pools = clients.pools(vocabulary)
+    planted = list_planted(made, vocabulary, seed, days.epoch.isoformat(), roster.client_pairs(pools))
     facts = orders.facts
 
     def timesheets(rows: Ints) -> pa.Table:
@@ -156,10 +146,10 @@ def _plan(size: Size, draws: Draws, days: Days, seed: int) -> _Plan:
         ("call_log", size.call_log, _chunked(call_log, size.call_log)),
         ("email_log", size.email_log, _chunked(email_log, size.email_log)),
         ("fill_events", size.fill_events, iter([fills])),
-        ("credentials", None, roster.credentials()),
-        ("assignments", None, roster.assignments()),
-        ("do_not_return", None, roster.bans()),
-        ("submissions", None, roster.submissions()),
+        ("credentials", 0, roster.credentials(pools)),
+        ("assignments", 0, roster.assignments(pools)),
+        ("do_not_return", 0, roster.bans(pools)),
+        ("submissions", 0, roster.submissions(pools)),
         ("places", len(vocabulary.places) + 1, iter([place_table(vocabulary)])),
     )
     return _Plan(tables, planted)
@@ -168,60 +158,3 @@ def _plan(size: Size, draws: Draws, days: Days, seed: int) -> _Plan:
 def _chunked(make: Callable[[Ints], pa.Table], total: int) -> Chunks:
     for start in range(1, total + 1, CHUNK_ROWS):
         yield make(np.arange(start, min(start + CHUNK_ROWS, total + 1)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Roster:
-    """The tables that follow the workers, chunk by chunk; the first chunk holds the cast."""
-
-    size: Size
-    draws: Draws
-    vocabulary: Vocabulary
-    days: Days
-    cast: Cast
-
-    def workers(self) -> Chunks:
-        first = cast_workers(self.cast, self.vocabulary, self.days)
-        for crowd in self._crowds():
-            yield self._with(first, worker_table(self.draws, self.vocabulary, self.days, crowd), crowd)
-
-    def credentials(self) -> Chunks:
-        first = cast_credentials(self.cast, self.vocabulary, self.days)
-        for booked in self._bookings():
-            yield self._with(first, credential_table(self.draws, self.vocabulary, self.days, booked), booked.crowd)
-
-    def assignments(self) -> Chunks:
-        first = cast_assignments(self.cast, self.vocabulary, self.days)
-        for booked in self._bookings():
-            yield self._with(first, assignment_table(self.vocabulary, self.days, booked), booked.crowd)
-
-    def bans(self) -> Chunks:
-        first = cast_bans(self.cast, self.days)
-        for booked in self._bookings():
-            yield self._with(first, ban_table(self.draws, self.days, booked), booked.crowd)
-
-    def submissions(self) -> Chunks:
-        first = cast_submissions(self.cast, self.days)
-        for booked in self._bookings():
-            yield self._with(first, submission_table(self.draws, self.days, booked), booked.crowd)
-
-    def client_pairs(self) -> dict[str, list[object]]:
-        """The planted pairs of a client and a worker, from the planted workers alone."""
-        planted = np.array(sorted(row for kind in PAIRED for row in WORKERS.rows(kind, self.size.workers)))
-        crowd = draw_crowd(self.draws, self.vocabulary, planted)
-        return client_pairs(draw_bookings(self.draws, crowd, self.size.clients))
-
-    def _crowds(self) -> Iterator[Crowd]:
-        for start in range(1, self.size.workers + 1, CHUNK_ROWS):
-            ids = np.arange(start, min(start + CHUNK_ROWS, self.size.workers + 1))
-            yield draw_crowd(self.draws, self.vocabulary, ids[~np.isin(ids, self.cast.ids)])
-
-    def _bookings(self) -> Iterator[Bookings]:
-        for crowd in self._crowds():
-            yield draw_bookings(self.draws, crowd, self.size.clients)
-
-    def _with(self, first: pa.Table, table: pa.Table, crowd: Crowd) -> pa.Table:
-        if crowd.ids[0] > CHUNK_ROWS:
-            return table
-        both = pa.concat_tables([first, table])
-        return both.take(pa.array(np.argsort(both["worker_id"].to_numpy(), kind="stable")))
