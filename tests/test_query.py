@@ -97,7 +97,7 @@ def test_another_thread_can_cancel(wb):
     ["SELECT name FROM workers", "SELECT name AS x FROM workers", "SELECT name || ' of ' || city AS x FROM workers",
      "SELECT upper(name) FROM workers", "SELECT w.name n FROM workers w", "SELECT * FROM workers",
      "SELECT x FROM (SELECT name AS x FROM workers)", "WITH a AS (SELECT name n FROM workers) SELECT n AS m FROM a",
-     "SELECT list(name) FROM workers", "SELECT {'a': name} AS s FROM workers", "SELECT max(name) FROM workers",
+     "SELECT list(name) FROM workers", "SELECT {'a': name} AS s FROM workers", "SELECT min(name) FROM workers",
      "SELECT string_agg(name, ',') FROM workers", "SELECT workers FROM workers", "SELECT t.a FROM (SELECT name FROM workers) t(a)",
      "SELECT city FROM workers UNION ALL SELECT name FROM workers", "SELECT name AS city FROM workers ORDER BY 1",
      "SELECT (SELECT name FROM workers LIMIT 1) AS city", "SELECT first_value(name) OVER () FROM workers",

@@ -200,6 +200,18 @@ def test_everybody_in_the_cast_has_a_part():
     assert set(CAST) <= parts
 
 
+def test_no_resume_claims_the_skill_that_its_worker_is_forbidden_for(lake):
+    notes = {worker.id: worker.note for worker in read_cast().workers}
+    resumes = dict(lake.execute("SELECT worker_id, resume_text FROM workers").fetchall())
+    lacking = [(s, forbidden.id) for s in ALL for forbidden in s.forbidden if forbidden.reason == "must"]
+    assert len(lacking) >= 15
+    skills = dict(lake.execute("SELECT worker_id, skills FROM workers").fetchall())
+    for scenario, worker in lacking:
+        drawn = resumes[worker].removesuffix(notes[worker])
+        missing = [item for item in scenario.parse.must if item not in skills[worker].split("; ")]
+        assert not [item for item in missing if item.lower() in drawn.lower()], f"W-{worker}: {drawn}"
+
+
 def test_fill_drafts_deserve_their_verdict(lake):
     names = dict(lake.execute("SELECT worker_id, name FROM workers").fetchall())
     drafts = [scenario for scenario in ALL if scenario.draft and scenario.draft.kind == "fill"]

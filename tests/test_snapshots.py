@@ -111,14 +111,16 @@ def test_compact_makes_one_file_and_changes_no_row(wb, tmp_path):
 
 def test_expire_gives_files_back_and_says_so_afterwards(wb, tmp_path):
     assert cities(wb, "workers@1")
-    gone = wb.lake.expire("workers", keep=2)
+    assert wb.lake.expire("workers", keep=2).files == 0
+    gone = wb.lake.expire("workers", keep=1)
     assert (gone.files, gone.size_bytes > 0) == (1, True)
     assert cities(wb) == ["Aurora", "Chicago", "Flint"]
     with pytest.raises(NotFoundError, match="has expired"):
         wb.lake.get("workers@1")
     with workbench.connect(tmp_path / "lake") as other, pytest.raises(NotFoundError, match="has expired"):
         other.sql("SELECT * FROM workers@1")
-    assert wb.lake.expire("workers", keep=2).files == 0
+    version = wb.lake.get("workers").version
+    assert (wb.lake.expire("workers", keep=1).files, wb.lake.get("workers").version) == (0, version)
     with pytest.raises(InvalidError):
         wb.lake.expire("workers", keep=0)
 

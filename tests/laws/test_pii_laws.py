@@ -37,11 +37,10 @@ def test_masking_again_changes_nothing(text):
     assert pii.find(masked) == ()
 
 
-@given(VALID.map(lambda text: text.rstrip("0123456789.-_•")), VALID)
-def test_a_planted_ssn_does_not_survive(before, after):
-    planted = f"{before} ssn: 539-48-0761 ; {after}"
-    assert "539-48-0761" not in pii.mask_text(planted)
-    assert "0761 ;" not in pii.mask_text(planted)
+@given(VALID, st.sampled_from(["", "ssn: ", "call ", "order "]), VALID)
+def test_a_planted_ssn_does_not_survive(before, cue, after):
+    masked = pii.mask_text(f"{before} {cue}539-48-0761 {after}")
+    assert not any(part in masked for part in ("539-", "-48-", "-0761", "0761"))
 
 
 @given(VALID, VALID)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from workbench.errors import InvalidError
 from workbench.lake.query import Access
 from workbench.lake.report import Request
 from workbench.session import Workbench
-from workbench.staffing import Size, called_never_placed_sql, write_csvs
+from workbench.staffing import called_never_placed_sql, read_planted, write_csvs
 
 _ASKED = "someone who can drive a reach truck, nights"
 _OWNER = {"owner": "demo", "tags": ("made-up",)}
@@ -33,12 +32,13 @@ def demo(
 ) -> None:
     """Make a staffing agency's data as CSV, load it, search it, and show the first answers."""
     began = time.perf_counter()
-    with workbench(lake) as wb, Bar() as bar:
+    with workbench(lake) as wb:
         _own_lake(wb)
         csvs = folder or _beside(wb)
-        _make(csvs, Size.of(workers, full=full), seed, bar)
-        _load(wb, csvs, bar)
-        _answer(wb, csvs, bar)
+        with Bar() as bar:
+            _make(csvs, workers=500_000 if full else workers, seed=seed, full=full, bar=bar)
+            _load(wb, csvs, bar)
+        _answer(wb, csvs)
     _go_on(lake, time.perf_counter() - began)
 
 
@@ -56,15 +56,12 @@ def _beside(wb: Workbench) -> Path:
     return Path("demo-csv") if url.startswith("s3://") else Path(url).expanduser() / "_csv"
 
 
-def _make(folder: Path, size: Size, seed: int, bar: Bar) -> None:
+def _make(folder: Path, *, workers: int, seed: int, full: bool, bar: Bar) -> None:
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    made = write_csvs(folder, workers=size.workers, seed=seed, full=False, on_progress=lambda t, d, n: bar(t[:8], d, n))
-    total = sum(p.stat().st_size for p in folder.glob("*.csv"))
-    show.line(
-        f"made    {sum(made.rows.values()):,} rows in {len(made.rows)} CSV files, {show.size(total)}, in {folder}  "
-        f"{time.perf_counter() - began:.1f} s"
-    )
+    made = write_csvs(folder, workers=workers, seed=seed, full=full, on_progress=lambda t, d, n: bar(t[:8], d, n))
+    rows, files, taken = sum(made.rows.values()), len(made.rows), time.perf_counter() - began
+    show.line(f"made    {rows:,} rows in {files} CSV files, {show.size(made.size_bytes)}, in {folder}  {taken:.1f} s")
 
 
 def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
@@ -81,7 +78,7 @@ def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
     )
 
 
-def _answer(wb: Workbench, folder: Path, bar: Bar) -> None:
+def _answer(wb: Workbench, folder: Path) -> None:
     show.line("\nWho is available in Chicago, by role?")
     query = "SELECT role, count(*) AS workers FROM workers WHERE city = 'Chicago' AND availability > 0 GROUP BY 1 ORDER BY 2 DESC LIMIT 5"  # noqa: E501
     show.arrow(wb.sql(query).table)
@@ -89,12 +86,12 @@ def _answer(wb: Workbench, folder: Path, bar: Bar) -> None:
     params = {"role": "Java Developer", "city": "Chicago", "calls": 5}
     answer = wb.lake.sql(called_never_placed_sql(), params, access=Access(row_cap=5))
     show.arrow(answer.table)
-    planted = json.loads((folder / "planted.json").read_text(encoding="utf-8"))
+    planted = read_planted(folder)
     show.line(f"\n{_ASKED!r}, in or near Joliet, available:")
     found = wb.search(_ASKED, where="city IN ('Joliet', 'Aurora') AND availability > 0.5", k=5, on_progress=None)
     show.results(found, why=True)
-    show.remark(f"planted.json lists {len(planted)} kinds of planted violations")
-    bar("done", 1, 1)
+    violations = sum(len(found.ids) for found in planted.findings)
+    show.remark(f"{folder / 'planted.json'} lists {violations:,} violations that were planted for validators to find")
 
 
 def _go_on(lake: str | None, seconds: float) -> None:

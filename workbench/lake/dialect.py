@@ -207,8 +207,8 @@ def _quote(head: Sequence[Line]) -> str:
 def _candidates(head: Sequence[Line]) -> Iterator[str]:
     texts = [line.text.rstrip("\r\n") for line in head[:_JUDGED_ROWS] if line.text.strip(BLANKS)]
     together = "\n".join(texts)
-    runs = Counter(run for text in texts[:20] for run in set(_RUN.findall(text)))
-    long = [run for run, n in runs.items() if n >= 0.7 * len(texts[:20])]
+    seen = dict.fromkeys(run for text in texts[:3] for run in _RUN.findall(text))
+    long = [run for run in seen if sum(run in text for text in texts) >= 0.7 * len(texts)]
     yield from long
     # "||" cuts where "|" would cut twice: then it is the delimiter, and "|" is a part of it.
     part_of_long = {char for run in long for char in run if not together.replace(run, "").count(char)}

@@ -6,6 +6,7 @@ Every statement runs in a worker thread while the caller's thread watches it: Ct
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -146,3 +147,71 @@ def execute(
 def query_error(error: duckdb.Error) -> WorkbenchError:
     """The engine's exception as ours, its words kept."""
     return QueryError(str(error).strip(), details={"engine": type(error).__name__})
+
+
+def scrub(message: str, sql: str, *, show: bool = False) -> tuple[str, str]:
+    """The engine's words without values and places, and a hint: ``(words, hint)``.
+
+    What the parser, the binder and the catalog say is of names. Anything else may hold a value of a row, even one built
+    to look like the engine's words: only sentences known by heart pass, with their values covered. ``show``: the reader
+    may see values, so the words stay.
+    """
+    words, _, line = message.partition("\n\nLINE ") if show else message.rpartition("\n\nLINE ")
+    words = words or line or message
+    said = _snippet(line) in sql if line and words != line else False
+    kind, colon, rest = words.partition(": ")
+    hint = _HINTS.get(kind, "")
+    if kind == "IO Error":
+        return "IO Error: a file of a dataset cannot be read; it is gone or damaged.", hint
+    words = _PLACE.sub("‹file›", _QUOTED_PLACE.sub("‹file›", words))
+    shown = f"{words}\n\nLINE {line}" if said else words
+    if show or not colon or kind in _OF_NAMES:
+        return shown, hint
+    for known, told in _SENTENCES:
+        if found := known.fullmatch(rest):
+            return f"{kind}: {found.expand(told)}", hint
+    return f"{kind}: a value does not fit. The engine's words are kept back, as they may hold it.", hint
+
+
+def _snippet(line: str) -> str:
+    """The piece of the statement that the engine quotes under its words."""
+    return line.partition(": ")[2].split("\n", 1)[0].strip().removeprefix("...").removesuffix("...")
+
+
+_OF_NAMES = ("Parser Error", "Syntax Error", "Binder Error", "Catalog Error", "Permission Error")
+_HINTS = {
+    "Conversion Error": "TRY_CAST(… AS …) gives NULL for what does not fit.",
+    "Invalid Input Error": "TRY(…) gives NULL for what does not fit.",
+    "Out of Range Error": "Cast to a wider type first: DOUBLE, HUGEINT or DECIMAL(38, 4).",
+    "Out of Memory Error": "Aggregate or LIMIT it, or raise memory_mb: `lh config`.",
+    "IO Error": "`lh doctor` says which file.",
+    "Catalog Error": "`lh ls` lists the datasets, `lh describe NAME` the columns.",
+    "Binder Error": "`lh describe NAME` shows the columns and their types.",
+    "Permission Error": "A query reads datasets only; `lh ls` lists them.",
+}
+_QUOTED_PLACE = re.compile(r"\"[^\"\n]*/[^\"\n]*\"|'[^'\n]*/[^'\n]*'")
+_PLACE = re.compile(r"\w+://\S*|(?<![\w.])/[\w.-]+/\S*")
+# Greedy, so that the engine's own last words are the ones that match, whatever the value says.
+_TYPE = r"([A-Z][A-Z0-9_]*(?:\([\d, ]*\))?(?:\[\])*)"
+_FROM = r"((?: when casting from source column \w+)?)"
+_SENTENCES = tuple(
+    (re.compile(pattern, re.DOTALL), told)
+    for pattern, told in (
+        (rf"Could not convert string ['\"].*['\"] to {_TYPE}{_FROM}", r"Could not convert string ‹value› to \1\2"),
+        (rf"Could not cast value .* to {_TYPE}{_FROM}", r"Could not cast ‹value› to \1\2"),
+        (
+            rf"[Tt]ype [A-Z0-9]+ with value .* can't be cast (?:because .*for|to) the destination type {_TYPE}{_FROM}",
+            r"‹value› can't be cast to the destination type \1\2",
+        ),
+        (
+            rf"(?:invalid )?(date|timestamp|time) field .*, expected format is \([^'\"]*\){_FROM}",
+            r"invalid \1 ‹value›\2",
+        ),
+        (r"Malformed JSON .*", "Malformed JSON ‹value›"),
+        (r"Could not parse string .*", "Could not parse string ‹value› according to the format"),
+        (r"Overflow in (addition|subtraction|multiplication|division) of .*", r"Overflow in \1"),
+        (r"(More than one row returned by a subquery used as an expression).*", r"\1"),
+        (r"(Map keys must be unique|Lists larger than 2\^32 elements are not supported)\.?", r"\1"),
+        (r"(?:failed to|could not) (allocate|pin|offload).*", r"Not enough memory to \1 a block"),
+    )
+)

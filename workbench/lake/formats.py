@@ -64,18 +64,14 @@ _DOTTED = "[1-9][0-9]{0,2}(?:[.][0-9]{3})+"
 _FRAC = "[.][0-9]+"
 _EURO = f"(?:(?:{_INT}|{_GROUPED})(?:[.](?:[0-9]{{1,2}}|[0-9]{{4,}}))?)"  # €1.234 is a thousand or not: neither
 _POINT = f"(?:(?:{_INT}|{_GROUPED})(?:{_FRAC})?|{_FRAC})"
+_AMOUNT = {"£": _POINT, "$": _POINT, "€": _EURO}
 # '1,234' and '1.234' mean two things: a decimal comma is one that cannot be a thousands sign, and the reverse.
 _COMMA_FRAC = f"(?:0,[0-9]+|[1-9][0-9]{{0,2}},(?:[0-9]{{1,2}}|[0-9]{{4,}})|[1-9][0-9]{{3,}},[0-9]+|{_DOTTED},[0-9]+)"
 _COMMA = f"(?:{_COMMA_FRAC}|[1-9][0-9]{{0,2}}(?:[.][0-9]{{3}}){{2,}}|{_INT})"
 
-
-def _few_digits(number: str) -> str:
-    """At most 15 digits between the first and the last that is not 0, in the range of normal doubles."""
-    digits = f"trim(regexp_replace({number}, '[^0-9]', '', 'g'), '0')"
-    return f"(strlen(@) <= {MAX_DIGITS} OR (strlen(@) <= 300 AND strlen({digits}) <= {MAX_DIGITS}))"
-
-
-_FEW_DIGITS = _few_digits("@")
+_DIGITS = "strlen(trim(regexp_replace({}, '[^0-9]', '', 'g'), '0'))"  # between the first and the last that is not 0
+# Up to 300 characters keep the number within the range of normal doubles.
+_FEW_DIGITS = f"(strlen(@) <= {MAX_DIGITS} OR (strlen(@) <= 300 AND {_DIGITS.format('@')} <= {MAX_DIGITS}))"
 _SAME_TEXT = "CAST(TRY_CAST(@ AS DOUBLE) AS VARCHAR) = @"  # what programs write: the shortest text of a double
 _NO_DIGIT = "NOT regexp_matches(@, '[0-9]')"
 _IS_INT = "CAST(TRY_CAST(@ AS BIGINT) AS VARCHAR) = @"
@@ -87,12 +83,17 @@ _MANTISSA = "split_part(lower(@), 'e', 1)"
 _NORMAL = "abs(TRY_CAST(@ AS DOUBLE)) BETWEEN 2.2250738585072014e-308 AND 1.7976931348623157e308"
 _IS_EXPONENT = (
     f"({_full(f'-?{_INT}(?:{_FRAC})?[eE][+-]?[0-9]{{1,3}}')}"
-    f" AND ((strlen(trim(regexp_replace({_MANTISSA}, '[^0-9]', '', 'g'), '0')) <= {MAX_DIGITS}"
+    f" AND (({_DIGITS.format(_MANTISSA)} <= {MAX_DIGITS}"
     f" AND ({_NORMAL} OR NOT regexp_matches({_MANTISSA}, '[1-9]'))) OR {_SAME_TEXT}))"
 )
 _IS_GROUPED_INT = f"({_full(f'-?{_GROUPED}')} AND TRY_CAST(replace(@, ',', '') AS BIGINT) IS NOT NULL)"
-_IS_GROUPED = f"({_full(f'-?{_POINT}')} AND {_FEW_DIGITS})"
-_IS_COMMA = f"({_full(f'-?{_COMMA}')} AND {_FEW_DIGITS})"
+
+
+def _is(pattern: str) -> str:
+    return f"({_full(pattern)} AND {_FEW_DIGITS})"
+
+
+_IS_GROUPED, _IS_COMMA = _is(f"-?{_POINT}"), _is(f"-?{_COMMA}")
 
 
 def _money(number: str, symbol: str) -> str:
@@ -103,16 +104,8 @@ def _money(number: str, symbol: str) -> str:
     )
 
 
-def _amount(symbol: str) -> str:
-    return _money(_EURO if symbol == "€" else _POINT, symbol)
-
-
 def _bracketed(number: str) -> str:
     return f"(?:[(]{number}[)]|{number}-)"
-
-
-def _is(pattern: str) -> str:
-    return f"({_full(pattern)} AND {_FEW_DIGITS})"
 
 
 def _number(digits: str) -> str:
@@ -121,8 +114,7 @@ def _number(digits: str) -> str:
     return f"(CASE WHEN contains(@, '-') OR contains(@, '(') THEN -{body} ELSE {body} END)"
 
 
-_POINTS = "@"
-_COMMAS = "replace(replace(@, '.', ''), ',', '.')"
+_POINTS, _COMMAS = "@", "replace(replace(@, '.', ''), ',', '.')"
 
 
 def _percent(digits: str) -> str:
@@ -153,19 +145,20 @@ def _numbers() -> list[Format]:
         ),
     ]  # fmt: skip
     for s in CURRENCIES:
-        point, comma = f"(?:-?{_POINT}|{_bracketed(_POINT)}|{_amount(s)})", f"(?:-?{_COMMA}|{_money(_COMMA, s)})"
+        point, comma = (
+            f"(?:-?{_POINT}|{_bracketed(_POINT)}|{_money(_AMOUNT[s], s)})",
+            f"(?:-?{_COMMA}|{_money(_COMMA, s)})",
+        )
         note = f"amounts in {s}"
         out += [
             Format(f"money {s}", "double", "DOUBLE", _is(point), _number(_POINTS), s, (s,), note),
             Format(f"money comma {s}", "double", "DOUBLE", _is(comma), _number(_COMMAS), s, (s,), f"{note}, {short}"),
         ]
-    percent = "45% read as 0.45"
-    out += [
-        Format("percent", "double", "DOUBLE", _is(f"-?(?:{_INT}(?:{_FRAC})?|{_FRAC}) ?%"), _percent(_POINTS), "%",
-               note=percent),
-        Format("percent comma", "double", "DOUBLE", _is(f"-?{_COMMA} ?%"), _percent(_COMMAS), "%",
-               note=f"{percent}, {short}"),
-    ]  # fmt: skip
+    said, point = "45% read as 0.45", f"(?:{_INT}(?:{_FRAC})?|{_FRAC})"
+    for name, number, digits, note in (
+        ("percent", point, _POINTS, said), ("percent comma", _COMMA, _COMMAS, f"{said}, {short}"),
+    ):  # fmt: skip
+        out.append(Format(name, "double", "DOUBLE", _is(f"-?{number} ?%"), _percent(digits), "%", note=note))
     return out
 
 
@@ -177,6 +170,7 @@ _ZONE = "(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _MONTH = "[A-Za-z]{3,9}"
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p")
 _ORDERS = {"dmy": ("%d", "%m"), "mdy": ("%m", "%d")}
+_OTHER = {"dmy": "mdy", "mdy": "dmy"}
 SEPARATORS = ("/", "-", ".")
 _SAID = {"dmy": "day/month/year", "mdy": "month/day/year"}
 
@@ -248,15 +242,19 @@ BITS: dict[str, int] = {name: 1 << i for i, name in enumerate([*FORMATS, *SIGNS]
 PLAIN_NUMBERS = ("integer", "decimal", "grouped integer", "grouped decimal", "accounting")
 
 
+def twin(name: str) -> str:
+    """The format with day and month the other way round, or '' for one that has no such doubt."""
+    return re.sub("dmy|mdy", lambda m: _OTHER[m[0]], name) if re.search("dmy|mdy", name) else ""
+
+
 def _shapes() -> list[Shape]:
     money = tuple(f"money {s}" for s in CURRENCIES)
-    money_comma = tuple(f"money comma {s}" for s in CURRENCIES)
     grouped = ("grouped decimal", "accounting", *money)
-    commas = ("decimal comma", *money_comma)
+    commas = ("decimal comma", *(f"money comma {s}" for s in CURRENCIES))
+    plain = ("integer", "decimal", "grouped integer", *grouped, *commas)
     out = [
-        Shape(_IS_SHORT_INT + " AND @ <> '-0'", ("integer", "decimal", "grouped integer", *grouped, *commas),
-              ("plain",)),
-        Shape(_IS_INT, ("integer", "decimal", "grouped integer", *grouped, *commas), ("plain",), check=True),
+        Shape(_IS_SHORT_INT + " AND @ <> '-0'", plain, ("plain",)),
+        Shape(_IS_INT, plain, ("plain",), check=True),
         Shape("@ = '-0'", ("decimal", *grouped, *commas), ("plain", "point")),
         Shape(_IS_SHORT_POINT, ("decimal", *grouped), ("point",)),
         Shape(_IS_POINT, ("decimal",), ("point",)),
@@ -276,7 +274,7 @@ def _shapes() -> list[Shape]:
         both = (f"money {s}", f"money comma {s}")
         out += [
             Shape(f"contains(@, '{s}') AND {_is(_money(_INT, s))}", both, (s,)),
-            Shape(f"contains(@, '{s}') AND {_is(_amount(s))}", both[:1], (s,)),
+            Shape(f"contains(@, '{s}') AND {_is(_money(_AMOUNT[s], s))}", both[:1], (s,)),
             Shape(f"contains(@, '{s}') AND {_is(_money(_COMMA, s))}", both[1:], (s,)),
         ]
     out += [
@@ -290,16 +288,11 @@ def _shapes() -> list[Shape]:
 def _date_shapes() -> list[Shape]:
     out = [Shape(FORMATS["date iso"].fits, ("date iso",))]
     for sep in SEPARATORS:
-        out += [
-            Shape(_full(numeric_day(sep, y)), (f"date dmy {sep}{y}", f"date mdy {sep}{y}"), check=True)
-            for y in ("Y", "y")
-        ]
-        pair = (f"timestamp dmy {sep}Y", f"timestamp mdy {sep}Y")
-        out.append(Shape(_full(f"{numeric_day(sep, 'Y')} {_CLOCK}"), pair, check=True))
-    done = {name for shape in out for name in shape.formats}
-    return out + [
-        Shape(f.fits, (f.name,)) for f in FORMATS.values() if re.match("date|timestamp", f.name) and f.name not in done
-    ]
+        for kind, y, clock in (("date", "Y", ""), ("date", "y", ""), ("timestamp", "Y", f" {_CLOCK}")):
+            pair = (f"{kind} dmy {sep}{y}", f"{kind} mdy {sep}{y}")
+            out.append(Shape(_full(numeric_day(sep, y) + clock), pair, check=True))
+    days = [f for f in FORMATS.values() if re.match("date|timestamp", f.name)]
+    return out + [Shape(f.fits, (f.name,)) for f in days if f.name != "date iso" and not twin(f.name)]
 
 
 SHAPES: tuple[Shape, ...] = tuple(_shapes())
@@ -328,10 +321,8 @@ def mask_sql(quoted: str, alive: int) -> str:
 
 def _worth(shape: Shape, alive: int) -> str:
     names = [f for f in shape.formats if BITS[f] & alive]
-    if not names or not shape.check:
-        return str(sum(BITS[x] for x in (*names, *shape.signs))) if names else ""
-    tested = [f"CASE WHEN {FORMATS[f].fits} THEN {BITS[f]} ELSE 0 END" for f in names]
-    return " + ".join([*tested, str(sum(BITS[s] for s in shape.signs))])
+    worth = [f"CASE WHEN {FORMATS[f].fits} THEN {BITS[f]} ELSE 0 END" if shape.check else str(BITS[f]) for f in names]
+    return " + ".join([*worth, *(str(BITS[s]) for s in shape.signs)]) if names else ""
 
 
 ENGINES = {
@@ -346,11 +337,9 @@ ENGINES = {
 
 def engine_name(kind: str) -> str:
     """DuckDB's name of an Arrow type (VARCHAR for one that text cannot become)."""
-    if kind.startswith("decimal128"):
-        return f"DECIMAL{kind[10:]}"
     if kind.startswith("list<"):
         return f"{engine_name(kind[5:-1].partition(': ')[2])}[]"
-    return ENGINES.get(kind, "VARCHAR")
+    return f"DECIMAL{kind[10:]}" if kind.startswith("decimal128") else ENGINES.get(kind, "VARCHAR")
 
 
 def any_format(kind: str, *, unit: str = "", order: str = "") -> Format:
@@ -360,10 +349,8 @@ def any_format(kind: str, *, unit: str = "", order: str = "") -> Format:
     ``unit`` narrows currencies to one sign, '%' to percentages.
     """
     engine = engine_name(kind)
-    if engine == "VARCHAR":
-        return TEXT
-    if kind == "bool":
-        return FORMATS["bool"]
+    if engine in (fixed := {"VARCHAR": TEXT, "BOOLEAN": FORMATS["bool"]}):
+        return fixed[engine]
     if engine in {"DATE", "TIMESTAMP"}:
         value = f"CAST({_any_day(kind, order)} AS {engine})"
     elif re.fullmatch("u?int[0-9]+", kind):
@@ -387,14 +374,15 @@ _INT_OR_GROUPED = f"(?:{_INT}|{_GROUPED})"
 
 
 def _any_number(number: str, engine: str, unit: str) -> str:
-    symbols = unit or "".join(CURRENCIES)
-    written = _full(f"-?{number}|{_bracketed(number)}|{_money(number, symbols)}")
+    signs = [unit] if unit else CURRENCIES
+    money = [_money(_AMOUNT.get(s, _POINT) if number == _POINT else number, s) for s in signs]
+    written = _full("|".join([f"-?{number}", _bracketed(number), *money]))
     body = "translate(@, '£$€ ,()-', '')"
     signed = f"concat(CASE WHEN contains(@, '-') OR contains(@, '(') THEN '-' ELSE '' END, {body})"
     if engine in {"DOUBLE", "FLOAT"}:
         plain = f"WHEN {_IS_POINT} OR {_IS_EXPONENT} THEN TRY_CAST(@ AS {engine})"
         return f"CASE {plain} WHEN {written} AND {_FEW_DIGITS} THEN TRY_CAST({signed} AS {engine}) END"
-    return f"CASE WHEN {written} THEN TRY_CAST({signed} AS {engine}) END"
+    return f"CASE WHEN {_IS_INT} THEN TRY_CAST(@ AS {engine}) WHEN {written} THEN TRY_CAST({signed} AS {engine}) END"
 
 
 def _any_day(kind: str, order: str) -> str:
@@ -410,10 +398,3 @@ def _any_day(kind: str, order: str) -> str:
                 f"WHEN {other.fits} AND NOT {f.fits} THEN {other.value}",
             ]
     return f"CASE {' '.join(parts)} END"
-
-
-def twin(name: str) -> str:
-    """The format with day and month the other way round, or '' for one that has no such doubt."""
-    if " dmy " in name:
-        return name.replace(" dmy ", " mdy ")
-    return name.replace(" mdy ", " dmy ") if " mdy " in name else ""

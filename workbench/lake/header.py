@@ -183,7 +183,8 @@ class _Table:
     def _continues(self, i: int) -> bool:
         """A further row of the header: units or footnotes under it, nothing under the label of the rows."""
         row = self.rows[i]
-        return not row[0].strip(BLANKS) and self._match(row)[0] == 0 and filled(row) < self.usual
+        fits, clashes = self._match(row)
+        return not row[0].strip(BLANKS) and fits == 0 < clashes and filled(row) < self.usual
 
     def _above_words(self) -> tuple[int, int]:
         """A table of words only: the first full row is its header unless its words come again below."""

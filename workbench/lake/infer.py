@@ -92,11 +92,6 @@ def _is_code(name: str) -> bool:
     return words[-1] in _CODES or last_of_several or bool(_REGISTERS.intersection(words))
 
 
-def _unit_in(name: str) -> str:
-    """A currency sign in a header: 'Salary (£)'."""
-    return next((c for c in CURRENCIES if c in name), "")
-
-
 # ── what the values say ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -272,7 +267,8 @@ def _plan(facts: _Facts) -> ColumnPlan:
         return ColumnPlan(facts.name, "string", "text", firm=firm)
     if _either_order(facts, f):
         return ColumnPlan(facts.name, "string", "text", note=_doubt(facts.name, f), firm=False)
-    unit = f.unit or (_unit_in(facts.name) if f.type in {"int64", "double"} else "")
+    header = next((c for c in CURRENCIES if c in facts.name), "")  # 'Salary (£)'
+    unit = f.unit or (header if f.type in {"int64", "double"} else "")
     return ColumnPlan(facts.name, f.type, f.name, facts.tokens, unit, _note(facts, f), firm)
 
 
@@ -302,6 +298,8 @@ _ORDERS = {"dmy", "mdy"}
 
 def _asked(word: str) -> tuple[str, str]:
     """A user's word as Arrow type and order of day and month ('' when not said)."""
+    if word in formats.ENGINES:
+        return word, ""
     said = " ".join(word.casefold().split())
     kind, _, order = said.rpartition(" ")
     if order in _ORDERS and kind in {"", "date", "timestamp", "datetime"}:

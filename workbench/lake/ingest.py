@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from workbench import pii
 from workbench.errors import InvalidError
@@ -210,23 +209,13 @@ class _Job:
         """PII tags: those the dataset has, those asked for, and for other columns what name and content say."""
         asked, held = self.request.pii, base.pii if base else {}
         known = {c.name for c in base.columns} if base else set()
-        guesses = pii.tag_table(self._sample(loaded))
+        guesses = pii.tag_table(parquet.sample(loaded.written, PII_SAMPLE_ROWS))
         columns = tuple(
             replace(c, pii=asked.get(c.name, held.get(c.name, "" if c.name in known else guesses.get(c.name, ""))))
             for c in loaded.written.columns
         )
         fitting.check_columns(asked, [c.name for c in columns])
         return replace(loaded, written=replace(loaded.written, columns=columns))
-
-    def _sample(self, loaded: Loaded) -> pa.Table:
-        file = literal(str(loaded.written.path))
-        step = max(loaded.written.rows // PII_SAMPLE_ROWS, 1)
-        text = [quote(c.name) for c in loaded.written.columns if c.type == "string" and not c.restore]
-        if not text:
-            return pa.table({})
-        rows = f"read_parquet({file}, file_row_number=true)"
-        sql = f"SELECT {', '.join(text)} FROM {rows} WHERE file_row_number % {step} = 0"
-        return self.con.sql(sql).to_arrow_table()
 
     def _check_rejects(self, loaded: Loaded) -> None:
         n, rows = loaded.rejects.num_rows, loaded.written.rows

@@ -25,7 +25,7 @@ from workbench import pii
 from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake import guard, taint, versions
 from workbench.lake.catalog import Catalog
-from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect
+from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect, scrub
 from workbench.lake.manifest import Manifest
 from workbench.lake.mapping import quote
 from workbench.lake.relation import select_sql, uris
@@ -117,13 +117,16 @@ class Queries:
     ) -> Answer:
         """One statement. Raises QueryError (the engine's words), NotFoundError for a dataset or version that is not."""
         allowed = access or Access()
+        return self._run(sql, params, allowed, watch or Watch(), show_errors=allowed.show_pii)
+
+    def _run(self, sql: str, params: Params, allowed: Access, watch: Watch, *, show_errors: bool) -> Answer:
         started = time.perf_counter()
         prepared = self.prepare(sql)
-        con = self._engine(prepared.tables).cursor()
+        con = self._cursor(prepared, sql)
         try:
-            table, truncated = (watch or Watch()).run(con, lambda: _fetch(con, prepared.sql, params, allowed.row_cap))
+            table, truncated = watch.run(con, lambda: _fetch(con, prepared.sql, params, allowed.row_cap))
         except duckdb.Error as error:
-            raise self._error(error, sql, show=allowed.show_pii) from None
+            raise self._error(error, sql, show=show_errors) from None
         finally:
             con.close()
         masked: tuple[str, ...] = ()
@@ -146,7 +149,7 @@ class Queries:
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """All rows in Arrow batches, masked like `run`'s. Raises as `run` does, before the first batch."""
         prepared = self.prepare(sql)
-        con = self._engine(prepared.tables).cursor()
+        con = self._cursor(prepared, sql)
         try:
             reader = _bound(con, prepared.sql, params).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
@@ -170,11 +173,18 @@ class Queries:
 
         Raises QueryError for a text that is more than a condition.
         """
-        with self._lock:
-            guard.judge_condition(self._judge, condition, table=manifest.name, known=_Known(self.catalog, {}))
+        guard.check_text(condition)
+        rewritten = versions.rewrite_versions(condition)
+        known = _Known(self.catalog, {guard.fold(ref.alias) for ref in rewritten.tables})
+        try:
+            with self._lock:
+                guard.judge_condition(self._judge, rewritten.sql, table=manifest.name, known=known)
+        except NotFoundError as error:
+            raise self._unknown(error) from None
         name = quote(manifest.name)
         sql = f"SELECT {quote(key)} FROM {name}@{manifest.version} AS {name} WHERE (\n{condition}\n)"
-        return self.run(sql, access=Access(row_cap=None, show_pii=True)).table.column(0)
+        # Values of the key are for the caller's own look-up, but an error's words are for people.
+        return self._run(sql, None, Access(row_cap=None, show_pii=True), Watch(), show_errors=False).table.column(0)
 
     def prepare(self, sql: str) -> Prepared:
         """Resolve versions, judge the statement, find its datasets. Nothing runs."""
@@ -185,9 +195,9 @@ class Queries:
         pinned = {guard.fold(ref.alias): ref for ref in rewritten.tables}
         try:
             with self._lock:
-                judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, pinned))
+                judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, set(pinned)))
         except NotFoundError as error:
-            raise self.catalog.unknown(error.details["table"][:80]) from None
+            raise self._unknown(error) from None
         tables = {}
         for name in judged.tables:
             ref = pinned.get(name)
@@ -205,6 +215,12 @@ class Queries:
             while self._engines:
                 self._engines.popitem()[1].close()
             self._judge.close()
+
+    def _cursor(self, prepared: Prepared, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._engine(prepared.tables).cursor()
+        except duckdb.Error as error:  # a file of the dataset is gone or damaged
+            raise self._error(error, sql, show=False) from None
 
     def _spill_folder(self) -> Path:
         """Where big sorts go: a private folder, gone with this object, never the reader's current folder."""
@@ -240,9 +256,12 @@ class Queries:
         columns = {alias: {c.name: c.pii for c in m.columns} for alias, m in prepared.tables.items()}
         return taint.tainted_columns(prepared.judged, tables=columns, outputs=outputs)
 
+    def _unknown(self, error: NotFoundError) -> NotFoundError:
+        return self.catalog.unknown(str(error.details.get("table", ""))[:80])
+
     @staticmethod
     def _error(error: Exception, sql: str, *, show: bool) -> QueryError:
-        words, hint = taint.scrub_error(str(error).strip(), sql, show=show)
+        words, hint = scrub(str(error).strip(), sql, show=show)
         return QueryError(words, hint=hint, details={"engine": type(error).__name__})
 
 
@@ -251,7 +270,7 @@ class _Known:
     """Says whether a name in a statement is a dataset."""
 
     catalog: Catalog
-    pinned: Mapping[str, Any]
+    pinned: set[str]
 
     def __call__(self, name: str) -> bool:
         folded = guard.fold(name)

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 BLOCK = 1 << 20
 # A quoted cell over more lines or bytes than this is a quote that nobody closed.
 MOST_LINES, MOST_BYTES = 20_000, 8 << 20
+ESCAPED, STRAY = "quotes escaped with a backslash", "quotes inside cells, read as they stand"  # notes of records
 BLANKS = " \t\r\n\u00a0"  # what is no part of a cell at its ends; the engine's reader is told the same
 
 
@@ -30,7 +31,7 @@ class Line(NamedTuple):
 class Record(NamedTuple):
     """One row: its first line's number and offset, its cells, its text without the line end.
 
-    ``trouble`` says why there are no cells. ``stray``: quotes inside cells were taken as they stand.
+    ``trouble`` says why there are no cells, ``note`` what was done to get them ('' for nothing).
     """
 
     line: int
@@ -38,7 +39,7 @@ class Record(NamedTuple):
     cells: list[str]
     raw: str
     trouble: str = ""
-    stray: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ class Shape:
             end = text.find(self.quote, at)
             if end < 0:
                 return None
-            if text.startswith(self.quote, end + 1) and not (lenient and self._ends(text, end + 2) is None):
-                at = end + 2
-                continue
             if self.backslash and _is_escaped(text, end):
                 at = end + 1
+                continue
+            if text.startswith(self.quote, end + 1) and not (lenient and self._ends(text, end + 2) is None):
+                at = end + 2
                 continue
             after = self._ends(text, end + 1)
             if after is not None:
@@ -192,7 +193,8 @@ class _Cutter:
     def _quoted(self, line: Line, raw: str) -> Record:
         cells = self._split(raw)
         if cells is not None:
-            return Record(line.number, line.offset, cells, raw)
+            escaped = self.mark in raw and not any(self.mark in cell for cell in cells)
+            return Record(line.number, line.offset, cells, raw, note=ESCAPED if escaped else "")
         if self.shape.quotes_in(raw) % 2 == 0:
             return self._mended(line, raw)
         return self._over_lines(line, raw)
@@ -232,5 +234,5 @@ class _Cutter:
         for shape in self.shapes if self.mark in raw else self.shapes[:1]:
             cells = shape.split_leniently(raw)
             if cells is not None and self.width and len(cells) == self.width:
-                return Record(line.number, line.offset, cells, raw, stray=True)
+                return Record(line.number, line.offset, cells, raw, note=STRAY)
         return Record(line.number, line.offset, [], raw, trouble="a quote that does not close, or does not fit")

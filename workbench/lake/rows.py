@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.lake.dialect import Dialect
-from workbench.lake.records import BLANKS, Record, lines, records
+from workbench.lake.records import BLANKS, ESCAPED, STRAY, Record, lines, records
 
 LINE, OFFSET = "\x1fline", "\x1fbyte_offset"  # columns beside the text: no header can be called that
 
@@ -126,7 +126,7 @@ class _Sieve:
             and not cells[0].isspace()
             and (self.width < 3 or (bool(cells[1]) and not cells[1].isspace()))
             and self.first_name not in cells[0]
-            and not record.stray
+            and not record.note
             and "\0" not in record.raw
             and not self.dialect.last_line
         )
@@ -146,7 +146,8 @@ class _Sieve:
         if fault:
             self._set_aside(record, fault)
             return None
-        self.counts["stray"] += record.stray
+        if record.note:
+            self.counts[record.note] += 1
         if n < width and (n > 1 or width < 3):
             self.counts["short"] += 1
         return record if n == width else record._replace(cells=(record.cells + [""] * (width - n))[:width])
@@ -183,10 +184,15 @@ class _Sieve:
         self.reject(Reject(record.line, record.offset, None, reason, record.raw))
 
     def findings(self) -> Iterator[str]:
-        blank, short, stray = self.counts["blank"], self.counts["short"], self.counts["stray"]
-        if blank:
-            yield f"{blank:,} blank row{'s'[: blank != 1]} left out"
-        if short:
-            yield f"{short:,} row{'s'[: short != 1]} shorter than the header: missing cells are empty"
-        if stray:
-            yield f"{stray:,} row{'s'[: stray != 1]} with quotes inside cells, read as they stand"
+        for what, told in _TOLD.items():
+            n = self.counts[what]
+            if n:
+                yield f"{n:,} {told.replace('(s)', '' if n == 1 else 's')}"
+
+
+_TOLD = {
+    "blank": "blank row(s) left out",
+    "short": "row(s) shorter than the header: missing cells are empty",
+    ESCAPED: f"row(s) with {ESCAPED}",
+    STRAY: f"row(s) with {STRAY}",
+}

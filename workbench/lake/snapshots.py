@@ -209,7 +209,7 @@ def rewrite(catalog: Catalog, base: Manifest, folder: Path, limits: Limits, watc
 
 
 def expire(catalog: Catalog, name: str, *, keep: int, note: Note, now: dt.datetime | None = None) -> tuple[int, int]:
-    """Give up all but the newest ``keep`` snapshots; returns (files removed, bytes freed).
+    """Give up all but the newest ``keep`` states of the rows; returns (files removed, bytes freed).
 
     The snapshots are declared expired first and their files removed after, so a crash between leaves only files that
     the next call removes.
@@ -217,7 +217,9 @@ def expire(catalog: Catalog, name: str, *, keep: int, note: Note, now: dt.dateti
     if keep < 1:
         raise InvalidError(f"--keep {keep} would give up every snapshot.", hint="--keep 1 keeps the newest.")
     base = catalog.get(name)
-    horizon = max(base.about.expired_before, base.version - keep + 1, 1)
+    # What only says something of a dataset (owner, tags, this very act) is no state that anyone goes back to.
+    states = [s.version for s in catalog.history(name) if s.operation not in {"annotate", "expire"}]
+    horizon = max(base.about.expired_before, states[keep - 1] if keep <= len(states) else 1)
     if horizon > max(base.about.expired_before, 1):
         message = f"snapshots before {horizon} expired"
         base = catalog.annotate(

@@ -76,7 +76,7 @@ def open_source(path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: R
     if kind == "parquet":
         return _typed(path, con, f"read_parquet({literal(str(path))})", progress)
     if kind == "json":
-        relation = f"read_json({literal(str(path))}, sample_size=-1, maximum_object_size=67108864)"
+        relation = f"read_json({literal(str(path))}, sample_size=-1)"
         return _typed(path, con, relation, progress)
     if kind == "excel":
         return _excel(path, folder, how, progress)

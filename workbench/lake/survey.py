@@ -156,7 +156,8 @@ def _check_text(path: Path, head: bytes) -> None:
         )
     if any(head.startswith(bom) for bom, _ in _BOMS) or _wide(head):
         return
-    odd = sum(head.count(byte) for byte in (*range(1, 9), *range(14, 27), 127))
+    # 01 and 1C to 1F serve as delimiters, 1A ends old files.
+    odd = sum(head.count(byte) for byte in (*range(2, 9), *range(14, 26), 127))
     if odd > len(head) * 0.02:
         raise InvalidError(f"{path.name} is not a table of text.", hint="CSV, Parquet, JSON and Excel files are read.")
 
@@ -221,7 +222,7 @@ def _is_utf8(line: bytes) -> bool:
 def _decodes(data: bytes, encoding: str) -> bool:
     try:
         data.decode(encoding)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True
 
@@ -235,10 +236,10 @@ def _check_decodes(path: Path, encoding: str) -> None:
                 decode(block)
                 done += len(block)
             decode(b"", final=True)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            place = f": byte {done + error.start} does not fit it" if isinstance(error, UnicodeDecodeError) else ""
             raise InvalidError(
-                f"{path.name} is not {encoding}: byte {done + error.start} does not fit it.",
-                hint="Leave --encoding away to have it found.",
+                f"{path.name} is not {encoding}{place}.", hint="Leave --encoding away to have it found."
             ) from error
 
 
@@ -274,7 +275,7 @@ def _decoded(path: Path, encoding: str) -> Iterator[str]:
             while block := f.read(BLOCK):
                 yield decode(block)
             yield decode(b"", final=True)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise InvalidError(
                 f"{path.name} is not {encoding} throughout.", hint="Say what it is: --encoding cp1252"
             ) from error

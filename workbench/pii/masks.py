@@ -28,13 +28,13 @@ _SUSPECT = r"(?i)[0-9@]|[^\x00-\x7f]|passw|pwd| dot |[(\[]at[)\]]|-----begin "
 _ENDING = re.compile(r"\.([A-Za-z]{2,4})\Z")
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, *, rounds: int = ROUNDS) -> str:
     """The text with everything covered that `find` finds; the rest stays. Masking it again changes nothing.
 
     A cover can bring a new find to light beside it, so this looks again until there is none. A text that goes on for
-    `ROUNDS` rounds was built to deceive and is covered whole; that also keeps the time linear.
+    ``rounds`` was built to deceive and is covered whole; that also keeps the time linear.
     """
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         spans = find(text)
         if not spans:
             return text

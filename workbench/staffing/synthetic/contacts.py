@@ -135,7 +135,7 @@ def email_table(
     """``email_log`` for some rows of 1 … ``total``: email_id, candidate_id, order_id, audience (worker or client), kind
     (email or sms), to_address, subject or null, body, sent_at timestamp.
     """
-    message = _message(draws, facts, candidates, rows, total)
+    message = _message(draws, vocabulary, facts, candidates, rows, total)
     sms, to_client = message.kind == 0, message.kind == 2
     first, last = candidates.first[message.candidate - 1], candidates.last[message.candidate - 1]
     mails = emails(draws, vocabulary, first, last, candidates.people[message.candidate - 1])
@@ -155,18 +155,20 @@ def email_table(
     )
 
 
-def _message(draws: Draws, facts: OrderFacts, candidates: Candidates, rows: Ints, total: int) -> _Message:
+def _message(
+    draws: Draws, vocabulary: Vocabulary, facts: OrderFacts, candidates: Candidates, rows: Ints, total: int
+) -> _Message:
     """Order by order, as they came in; the planted ones are of the kind that they break."""
     sound = np.flatnonzero(facts.sound)
     order = sound[(rows - 1) * len(sound) // total]
-    near = Near.of(candidates.role, candidates.place)
+    near, state = Near.of(candidates.role, vocabulary.states[candidates.place]), vocabulary.states[facts.place[order]]
     kind = draws.weighted("message kind", rows, [35, 35, 30])
     kind[EMAILS.at(rows, "pay_rate_to_client", "subject_over_78")] = 2
     kind[EMAILS.at(rows, "sms_over_160")] = 0
     kind[EMAILS.at(rows, "wrong_name", "pay_not_the_orders")] = 1
     return _Message(
         rows=rows,
-        candidate=1 + near.draw(draws, "message to", rows, facts.role[order], facts.place[order]),
+        candidate=1 + near.draw(draws, "message to", rows, facts.role[order], state),
         order=order,
         kind=kind,
     )

@@ -1,4 +1,4 @@
-"""Matching: who fits what, by trade and city, so that people are asked for work they do and near home."""
+"""Matching: who fits what, by trade and home, so that people are asked for work they do and near home."""
 
 from __future__ import annotations
 
@@ -8,32 +8,46 @@ import numpy as np
 
 from workbench.staffing.synthetic.draws import Draws, Ints
 
-# More than there are places; and days of which every offset that is used is a positive number.
-_PLACES = 1_000
+# More than there are states; and days of which every offset that is used is a positive number.
+_STATES = 1_000
 _DAY_ZERO = 5_000
 _DAYS = 10_000
 
 
+def share_out(wanted: Ints, offered: Ints) -> Ints:
+    """For each seeker, who wants one of a kind, the position of an offer of that kind; the k-th seeker of a kind gets
+    the k-th offer, and −1 when these have run out.
+    """
+    seekers, offers = np.argsort(wanted, kind="stable"), np.argsort(offered, kind="stable")
+    kinds, there = wanted[seekers], offered[offers]
+    turn = np.arange(len(kinds)) - np.searchsorted(kinds, kinds)
+    position = np.searchsorted(there, kinds) + turn
+    left = position < np.searchsorted(there, kinds, side="right")
+    given = np.full(len(wanted), -1, dtype=np.int64)
+    given[seekers[left]] = offers[position[left]]
+    return given
+
+
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Positions 0 … n − 1 sorted by role and place."""
+    """Positions 0 … n − 1 sorted by role and state."""
 
     positions: Ints
     keys: Ints
 
     @classmethod
-    def of(cls, role: Ints, place: Ints) -> Near:
-        """From the role and place codes of each position."""
-        keys = role * _PLACES + place
+    def of(cls, role: Ints, state: Ints) -> Near:
+        """From the role and state codes of each position."""
+        keys = role * _STATES + state
         order = np.argsort(keys, kind="stable")
         return cls(order, keys[order])
 
-    def draw(self, draws: Draws, what: str, rows: Ints, role: Ints, place: Ints) -> Ints:
-        """For each row a position of that role: in that place if there is one, else anywhere; if nobody has the role,
+    def draw(self, draws: Draws, what: str, rows: Ints, role: Ints, state: Ints) -> Ints:
+        """For each row a position of that role: in that state if there is one, else anywhere; if nobody has the role,
         any position.
         """
-        low, high = self._span(role * _PLACES + place, role * _PLACES + place + 1)
-        wide_low, wide_high = self._span(role * _PLACES, (role + 1) * _PLACES)
+        low, high = self._span(role * _STATES + state, role * _STATES + state + 1)
+        wide_low, wide_high = self._span(role * _STATES, (role + 1) * _STATES)
         nobody, stranger = wide_low == wide_high, low == high
         low = np.where(nobody, 0, np.where(stranger, wide_low, low))
         high = np.where(nobody, len(self.keys), np.where(stranger, wide_high, high))

@@ -12,7 +12,8 @@ from workbench.staffing.synthetic.texts import join, words
 CANDIDATE_PEOPLE = 6_000_000
 CLIENT_PEOPLE = 6_900_000
 
-# US area codes in service (nanpa.com); 555-0100 … 555-0199 is set aside for fiction in each of them.
+# US area codes in service (North American Numbering Plan, typed in 2026 from memory: a wrong one does no harm).
+# 555-0100 … 555-0199 is set aside for fiction in each of them.
 _IN_SERVICE = (
     201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 220, 223, 224, 225,
     227, 228, 229, 231, 234, 239, 240, 248, 251, 252, 253, 254, 256, 260, 262, 267, 269, 270, 272, 274, 276,

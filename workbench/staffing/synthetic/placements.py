@@ -12,7 +12,7 @@ from workbench.staffing.synthetic.bookings import client_ids
 from workbench.staffing.synthetic.candidates import Candidates, candidate_ids
 from workbench.staffing.synthetic.days import Days
 from workbench.staffing.synthetic.draws import Draws, Flags, Ints
-from workbench.staffing.synthetic.matching import Near
+from workbench.staffing.synthetic.matching import Near, share_out
 from workbench.staffing.synthetic.order_texts import OrderFacts
 from workbench.staffing.synthetic.orders import FIRST_HOURS_DAYS, WEEKEND
 from workbench.staffing.synthetic.slots import PLACEMENTS, TIMESHEETS
@@ -21,6 +21,9 @@ from workbench.staffing.synthetic.vocabulary import Vocabulary
 
 UNKNOWN_CANDIDATE = "CAN-9999999"
 UNKNOWN_ORDER = "JO-999999"
+
+# More than there are places.
+_KINDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ class Placements:
     start: Ints
 
 
-def draw_placements(draws: Draws, candidates: Candidates, facts: OrderFacts, count: int) -> Placements:
-    """Give every placed candidate at least one placement: on a filled order of that role in that city; if there is
-    none, of that role; if there is none, on any.
+def draw_placements(
+    draws: Draws, vocabulary: Vocabulary, candidates: Candidates, facts: OrderFacts, count: int
+) -> Placements:
+    """Give every placed candidate at least one placement on a filled order, no more on an order than it asks for:
+    one for that role in that city, else in that state, else anywhere; when all these are full, on any for that role.
     """
     rows = np.arange(1, count + 1)
     placed = candidates.rows[candidates.placed]
@@ -43,10 +48,20 @@ def draw_placements(draws: Draws, candidates: Candidates, facts: OrderFacts, cou
     # A row whose candidate is planted as unknown must not be the only placement of somebody.
     turn = np.cumsum(~PLACEMENTS.at(rows, "unknown_candidate")) - 1
     candidate = shuffled[turn % len(placed)]
-    filled = np.flatnonzero(facts.filled)
-    near = Near.of(facts.role[filled], facts.place[filled])
     role, place = candidates.role[candidate - 1], candidates.place[candidate - 1]
-    order = filled[near.draw(draws, "placement", rows, role, place)]
+    filled = np.flatnonzero(facts.filled)
+    state = vocabulary.states[place]
+    order = filled[
+        Near.of(facts.role[filled], vocabulary.states[facts.place[filled]]).draw(draws, "placement", rows, role, state)
+    ]
+    seats = np.repeat(filled, facts.count[filled])
+    seats = seats[np.argsort(draws.bits("seat", np.arange(len(seats))), kind="stable")]
+    waiting = np.arange(count)
+    for wide in (np.arange(len(vocabulary.places)), vocabulary.states, vocabulary.states * 0):
+        kinds, there = role * _KINDS + wide[place], facts.role[seats] * _KINDS + wide[facts.place[seats]]
+        seat = share_out(kinds[waiting], there)
+        order[waiting[seat >= 0]] = seats[seat[seat >= 0]]
+        waiting, seats = waiting[seat < 0], np.delete(seats, seat[seat >= 0])
     return Placements(rows, candidate, order, facts.start[order])
 
 

@@ -20,11 +20,11 @@ class Size:
     workers: int = 20_000
     candidates: int = 4_000
     clients: int = 80
-    job_orders: int = 600
+    job_orders: int = 1_200
     placements: int = 2_091
     timesheets: int = 40_000
     call_log: int = 32_000
-    email_log: int = 20_000
+    email_log: int = 19_400
     fill_events: int = 1_200
 
     @classmethod
@@ -50,11 +50,11 @@ class Size:
             workers=workers,
             candidates=share(100_000),
             clients=share(2_000, 40),
-            job_orders=share(15_000),
+            job_orders=share(30_000),
             placements=share(52_278),
             timesheets=share(1_000_000),
             call_log=share(800_000),
-            email_log=share(500_000),
+            email_log=share(485_000),
             fill_events=share(30_000),
         )
 

@@ -53,6 +53,8 @@ class Vocabulary:
     credential_rates: Ints
     """int64[roles, most credentials of a role]: per mille."""
     zips: Ragged
+    states: Ints
+    """int64[places]: equal for places in one state."""
     order_shifts: Ints
     """int64[roles, 4]: weights of the shifts that orders name."""
     worker_shifts: Ints
@@ -93,6 +95,7 @@ class Vocabulary:
             credentials=Ragged.of([list(role.credentials) for role in roles]),
             credential_rates=_rates(roles),
             zips=Ragged.of([place.zips for place in places]),
+            states=np.unique([place.state for place in places], return_inverse=True)[1].astype(np.int64),
             order_shifts=np.array([trades.order_shifts[role.family] for role in roles]),
             worker_shifts=np.array([_SHIFT_WEIGHTS[trades.order_shifts[role.family][0] >= 90] for role in roles]),
         )

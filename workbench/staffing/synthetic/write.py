@@ -118,7 +118,7 @@ def _plan(size: Size, draws: Draws, days: Days, seed: int) -> _Plan:
     clients = make_clients(draws, vocabulary, days, cast, size.clients)
     orders = make_orders(draws, vocabulary, days, clients, scenarios, size.job_orders)
     candidates = draw_candidates(draws, vocabulary, size)
-    placements = draw_placements(draws, candidates, orders.facts, size.placements)
+    placements = draw_placements(draws, vocabulary, candidates, orders.facts, size.placements)
     calls = draw_calls(draws, candidates, size.call_log)
     made = Made(size, len(scenarios) + 1, candidates, placements, calls)
     roster = Roster(size.workers, draws, vocabulary, days, cast)

@@ -1,0 +1,141 @@
+"""Laws of the reader of delimited text: what was written comes back, and both readers see the same rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import duckdb
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from workbench.errors import InvalidError
+from workbench.lake.dialect import detect, duckdb_scan, reader_rejected
+from workbench.lake.records import BLANKS, Shape, lines, records
+from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
+from workbench.lake.survey import plain, survey
+
+ENGINE = duckdb.connect()  # one for all examples: making one is slow
+
+words = st.text("abcxyzé ,;|\t'\"\n\r\\-.:#=09$%", max_size=12)
+plain_words = st.text("abcdefg 0123456789.-", max_size=8)
+
+
+@st.composite
+def tables(draw, cells=words):
+    """Header and rows that a program could have written; the first column is never blank."""
+    width = draw(st.integers(2, 5))
+    body = draw(st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=12))
+    rows = [[f"k{i}", *row[1:]] for i, row in enumerate(body)]
+    return [f"name{chr(97 + i)}" for i in range(width)], rows
+
+
+def carefully(path: Path, dialect, *, text=False) -> tuple[list[tuple], list[Reject]]:
+    rejects: list[Reject] = []
+    rows: list[tuple] = []
+    for batch in read_rows(path, dialect, on_reject=rejects.append, text=text, batch_rows=7):
+        rows += [tuple(row.values())[:-2] for row in batch.to_pylist()]
+    return rows, rejects
+
+
+def quickly(path: Path, dialect, *, text=False) -> list[tuple] | None:
+    """What the engine's reader sees; None when it does not trust the file itself."""
+    for left in ("reject_errors", "reject_scans"):
+        ENGINE.execute(f"DROP TABLE IF EXISTS {left}")
+    con = ENGINE
+    try:
+        rows = con.sql(f"SELECT * FROM {duckdb_scan(path, dialect, raw=text)}").fetchall()
+    except duckdb.Error:
+        return None
+    return None if reader_rejected(con) else rows
+
+
+@given(
+    tables(),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-16"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_a_program_wrote_comes_back_cell_by_cell(table, delimiter, end, encoding):
+    header, rows = table
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "t.csv")
+        path.write_bytes(out.getvalue().encode(encoding))
+        body, facts = plain(path, survey(path), Path(name))
+        dialect = detect(body, facts)
+        assert list(dialect.names) == header
+        found, rejects = carefully(body, dialect, text=True)
+        assert (found, rejects) == ([tuple(row) for row in rows], [])
+        trimmed, _ = carefully(body, dialect)
+        assert trimmed == [tuple(cell.strip(BLANKS) or None for cell in row) for row in rows]
+
+
+@given(tables(plain_words), st.data())
+@settings(max_examples=100, deadline=None)
+def test_both_readers_see_the_same_rows_of_a_file_that_counts_as_regular(table, data):
+    header, rows = table
+    delimiter = data.draw(st.sampled_from([",", ";", "\t", "||"]))
+    lines_of = [[f'"{cell}"' if data.draw(st.booleans()) else cell for cell in row] for row in rows]
+    texts = [delimiter.join(header), *(delimiter.join(row) for row in lines_of)]
+    # Any text may be put in anywhere: quotes, delimiters, line ends, blanks.
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(1, len(texts) - 1))
+        cut = data.draw(st.integers(0, len(texts[at])))
+        texts[at] = (
+            texts[at][:cut]
+            + data.draw(st.sampled_from(['"', '""', delimiter, " ", "\n", "\\", ' "', "\u00a0", "é"]))
+            + texts[at][cut:]
+        )
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "t.csv")
+        path.write_bytes("\n".join(texts).encode())
+        try:
+            dialect = detect(path, survey(path))
+        except InvalidError:
+            return
+        assume(dialect.regular)
+        quick = quickly(path, dialect)
+        assume(quick is not None)
+        slow, rejects = carefully(path, dialect)
+        lonely = [row for row in quick if sum(cell is not None for cell in row) <= (len(row) > 2)]
+        if not lonely:  # the loader reads a file with such rows carefully
+            assert (slow, rejects) == (quick, [])
+        raw, _ = carefully(path, dialect, text=True)
+        exact = quickly(path, dialect, text=True)
+        if not lonely and exact is not None:
+            assert raw == exact
+
+
+@given(st.text('ab,"\n\r\\ x', max_size=60), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_records_lose_nothing_and_know_their_places(text, backslash):
+    body = text.encode()
+    found = list(records(lines(io.BytesIO(body)), Shape(",", backslash=backslash), 2))
+    assert [r.offset for r in found] == sorted({r.offset for r in found})
+    for record in found:
+        assert body[record.offset :].decode().startswith(record.raw)
+    kept = "".join(record.raw for record in found)
+    assert kept.replace("\n", "").replace("\r", "") == text.replace("\n", "").replace("\r", "")
+
+
+@given(st.text('ab,"\n', max_size=40), st.integers(1, 9))
+def test_lines_do_not_depend_on_the_blocks_they_come_in(text, size):
+    class Slow(io.BytesIO):
+        def read(self, _=-1):
+            return super().read(size)
+
+    body = (text + "\r\n" + text).encode()
+    assert list(lines(Slow(body))) == list(lines(io.BytesIO(body)))
+
+
+def test_the_columns_of_places_are_beside_the_text(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n1,\xc3\xa9\n2,y\n")
+    batch = next(read_rows(path, detect(path, survey(path)), on_reject=print))
+    assert batch.column(LINE).to_pylist() == [2, 3]
+    assert batch.column(OFFSET).to_pylist() == [4, 9]
