@@ -57,7 +57,7 @@ def again_side(source: Path, folder: Path) -> None:
 def polars_side(source: Path, folder: Path) -> None:
     import polars as pl
 
-    text = {n: pl.String for n in ("phone", "zip")}
+    text = dict.fromkeys(("phone", "zip"), pl.String)
     report_self(lambda: pl.read_csv(source, schema_overrides=text).write_parquet(folder / "out.parquet"))
 
 
@@ -99,7 +99,8 @@ def main() -> None:
         table("load", in_turn(sides, rounds))
         first = in_process(HERE, "--side", "again", "--source", str(source))  # makes the lake that is kept
         again = [in_process(HERE, "--side", "again", "--source", str(source)) for _ in range(rounds)]
-        print(f"\nthe same file again: {statistics.median(s.seconds for s in again):.3f} s (first {first.seconds:.2f} s)")
+        median = statistics.median(s.seconds for s in again)
+        print(f"\nthe same file again: {median:.3f} s (first {first.seconds:.2f} s)")
         shutil.rmtree(folder / "kept", ignore_errors=True)
 
 

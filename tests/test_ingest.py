@@ -125,7 +125,8 @@ def test_drift_names_every_change_and_three_ways_out(wb, tmp_path):
     assert "+ shift string" in drift.value.message
     assert "~ zip → zip_code (100.0% same values)" in drift.value.message
     ways = drift.value.details["ways_out"]
-    assert [w.split(" --")[-1].split("=")[0] for w in ways] == ["rename zip_code", "rename zip_code", "name workers_new"]
+    last = [way.split(" --")[-1].split("=")[0] for way in ways]
+    assert last == ["rename zip_code", "rename zip_code", "name workers_new"]
     assert all(f"lh ingest '{path}'" in w for w in ways)  # a space in the path is quoted for the shell
     assert wb.lake.get("workers").version == 1
     assert drift.value.http_status == 409
@@ -138,7 +139,8 @@ def test_evolve_takes_new_columns_and_wider_types(wb, tmp_path):
     found = types(wb, "workers")
     assert (found["zip"], found["reliability"], found["shift"]) == ("string", "string", "string")
     assert "zip_code" not in found
-    got = wb.sql("SELECT reliability, shift FROM workers WHERE worker_id = 3 ORDER BY shift NULLS FIRST").table.to_pylist()
+    asked = "SELECT reliability, shift FROM workers WHERE worker_id = 3 ORDER BY shift NULLS FIRST"
+    got = wb.sql(asked).table.to_pylist()
     assert got == [{"reliability": "0.25", "shift": None}, {"reliability": "high", "shift": "day"}]
     assert types_at(wb, "workers@1")["reliability"] == "double"
     assert wb.ingest(tmp_path / "new.csv", "workers").outcome == "unchanged"
@@ -150,7 +152,7 @@ def types_at(wb, ref):
 
 def test_quarantine_keeps_the_columns_and_sets_rows_aside(wb, tmp_path):
     wb.ingest(put(tmp_path, ROSTER), "workers")
-    text = ROSTER.replace("reliability", "reliability").replace(",1,2026-02-28", ",high,2026-02-28").replace("\n1,", "\n7,")
+    text = ROSTER.replace(",1,2026-02-28", ",high,2026-02-28").replace("\n1,", "\n7,")
     done = wb.ingest(put(tmp_path, text, "odd.csv"), "workers", quarantine=True)
     assert (done.rows, done.rejected, done.total) == (2, 1, 5)
     reject = wb.lake.rejects("workers")[0].rows.to_pylist()[0]
@@ -169,7 +171,8 @@ def test_a_value_late_in_the_file_decides_the_type(wb, tmp_path):
 
 
 def test_a_bad_row_is_set_aside_with_its_place_and_can_be_mended_and_replayed(wb, tmp_path):
-    text = ROSTER + "4,Di Wu,Flint,48502,810-555-0103,0.1,2026-04-30,extra,cells\n5,Ed Fox,Toledo,43604,419-555-0104,0.2,2026-05-31\n"
+    text = ROSTER + "4,Di Wu,Flint,48502,810-555-0103,0.1,2026-04-30,extra,cells\n"
+    text += "5,Ed Fox,Toledo,43604,419-555-0104,0.2,2026-05-31\n"
     done = wb.ingest(put(tmp_path, text), "workers")
     assert (done.rows, done.rejected) == (4, 1)
     reject = wb.lake.rejects("workers")[0].rows.to_pylist()[0]
@@ -202,7 +205,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(wb, tmp_path):
     done = wb.ingest(put(tmp_path, ROSTER), "workers", dry_run=True)
     assert (done.dry_run, done.version, done.rows, done.pii["name"]) == (True, 1, 3, "name")
     assert wb.lake.catalog.names() == []
-    assert [p for p in (tmp_path / "lake").rglob("*.parquet")] == []
+    assert list((tmp_path / "lake").rglob("*.parquet")) == []
 
 
 def test_text_keeps_every_cell_exactly(wb, tmp_path):
@@ -284,7 +287,8 @@ def test_ndjson_and_json_load(wb, tmp_path):
 def test_a_workbook_loads_like_the_table_a_person_sees(wb, tmp_path):
     book = openpyxl.Workbook()
     sheet = book.active
-    for line in (["Hours, week 12"], [], ["worker_id", "zip", "hours", "day"], [1, "06001", 7.5, dt.date(2026, 3, 16)], [2, "60601", 8, dt.date(2026, 3, 17)]):
+    body = [[1, "06001", 7.5, dt.date(2026, 3, 16)], [2, "60601", 8, dt.date(2026, 3, 17)]]
+    for line in (["Hours, week 12"], [], ["worker_id", "zip", "hours", "day"], *body):
         sheet.append(line)
     book.create_sheet("notes")
     book.save(tmp_path / "hours.xlsx")
@@ -353,3 +357,14 @@ def test_the_report_is_json(wb, tmp_path):
     assert (told["name"], told["rows"], told["columns"][3]) == (
         "workers", 3, {"name": "zip", "type": "string", "nullable": True, "pii": None},
     )  # fmt: skip
+
+
+def test_the_raw_text_of_rejects_is_covered_where_people_are_in_it(wb, tmp_path):
+    done = wb.ingest(put(tmp_path, ROSTER + "4,Di Wu,Flint,1,810-555-0103,0.1,2026-04-30,extra\n"), "workers")
+    [told] = done.to_dict()["rejects"]
+    assert (told["line"], told["raw"]) == (5, "••••••")
+    done = wb.ingest(put(tmp_path, "id,note\n1,ok\n2,call 312-555-0103,extra\n3,ok\n", "notes.csv"), "notes")
+    [told] = done.to_dict()["rejects"]
+    assert told["raw"].startswith("2,call ")
+    assert "555" not in told["raw"]
+    assert "312-555-0103" in wb.lake.rejects("notes")[0].rows.column("raw")[0].as_py()

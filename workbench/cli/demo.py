@@ -19,7 +19,7 @@ from workbench.session import Workbench
 from workbench.staffing import called_never_placed_sql, read_planted, write_csvs
 
 _ASKED = "someone who can drive a reach truck, nights"
-_OWNER = {"owner": "demo", "tags": ("made-up",)}
+_TAG = "made-up"
 
 
 @app.command()
@@ -44,7 +44,7 @@ def demo(
 
 def _own_lake(wb: Workbench) -> None:
     """A demo never mixes with somebody's data."""
-    strange = [m.name for m in wb.lake.datasets() if "made-up" not in m.about.tags]
+    strange = [m.name for m in wb.lake.datasets() if _TAG not in m.about.tags]
     if strange:
         raise InvalidError(
             f"The lake {wb.lake.url} holds {strange[0]}, which is not the demo's.", hint="lh demo --lake .lake/demo"
@@ -69,7 +69,7 @@ def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
         done = wb.lake.ingest(Request(path, mode="replace", message="lh demo"), bar)
         show.report(done)
         if done.outcome == "created":
-            wb.lake.annotate(done.name, **_OWNER)
+            wb.lake.annotate(done.name, owner="demo", tags=(_TAG,))
     began = time.perf_counter()
     stats = wb.searcher.index("workers", on_progress=lambda at: bar("embed", at.rows, 0))
     show.line(

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workbench.cli import show
-from workbench.cli.app import JsonOption, LakeOption, app, pairs, workbench
+from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, pairs, workbench
 from workbench.cli.progress import Bar
 from workbench.lake.dialect import Overrides
+from workbench.lake.rejects import covered
 from workbench.lake.report import Report, Request
 from workbench.lake.sources import Reading
 
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="CSV, TSV, text (also .gz), Parquet, JSON, NDJSON, Excel.")],
+    path: Annotated[
+        Path, typer.Argument(help="Delimited text of any kind (also packed), Parquet, JSON, Excel.")
+    ],
     name: Annotated[str, typer.Option(help="Dataset; else taken from the file's name.")] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="The file takes the place of the rows there are.")] = False,
+    replaces: Annotated[
+        bool, typer.Option("--replace", help="The file replaces the rows there are.")
+    ] = False,
     key: Annotated[str, typer.Option(help="Upsert by these columns: --key worker_id.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show types, PII, drift, rejects; write nothing.")] = False,
     evolve: Annotated[bool, typer.Option("--evolve", help="Take new columns and wider types.")] = False,
@@ -32,10 +38,11 @@ def ingest(
     text: Annotated[bool, typer.Option("--text", help="Keep every cell exactly as its text.")] = False,
     encoding: Annotated[str | None, typer.Option(help="Override: cp1252, utf-16, …")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Override: one or more characters, \\t for tab.")] = None,
-    quote: Annotated[str | None, typer.Option(help="Override: the quote character.")] = None,
-    escape: Annotated[str | None, typer.Option(help="Override: doubled, backslash, both or none.")] = None,
+    quote: Annotated[str | None, typer.Option(help="Override: the quote character, '' for none.")] = None,
+    escape: Annotated[str | None, typer.Option(help="Override: doubled or backslash, for quotes in cells.")] = None,
     skip_lines: Annotated[int | None, typer.Option(help="Override: lines before the header.")] = None,
     header_rows: Annotated[int | None, typer.Option(help="Override: rows of the header, 0 for none.")] = None,
+    names: Annotated[str | None, typer.Option(help="Override: names of all columns, with commas.")] = None,
     trailing_lines: Annotated[int | None, typer.Option(help="Override: lines after the table.")] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; else the first.")] = None,
     as_json: JsonOption = False,
@@ -45,9 +52,10 @@ def ingest(
     overrides = Overrides(
         encoding=encoding, delimiter=delimiter and delimiter.replace("\\t", "\t"), quote=quote, escape=escape,
         skip_lines=skip_lines, header_rows=header_rows, trailing_lines=trailing_lines,
+        names=tuple(n.strip() for n in names.split(",")) if names else None,
     )  # fmt: skip
     request = Request(
-        path, name, mode="upsert" if key else "replace" if replace else "append",
+        path, name, mode="upsert" if key else "replace" if replaces else "append",
         key=tuple(k.strip() for k in key.split(",") if k.strip()), message=message, evolve=evolve,
         quarantine=quarantine, rename=pairs(rename or [], "--rename"), types=pairs(type_ or [], "--type"),
         pii=pairs(pii or [], "--pii"), max_rejects=max_rejects, dry_run=dry_run,
@@ -75,6 +83,7 @@ def rejects(
     snapshot: Annotated[int | None, typer.Option(help="Only those of this snapshot.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the raw rows to this file, to mend by hand.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Append a mended file.")] = None,
+    show_pii: PiiOption = False,
     as_json: JsonOption = False,
     lake: LakeOption = None,
 ) -> None:
@@ -83,11 +92,13 @@ def rejects(
         if replay:
             _told(wb.lake.replay(name, replay, bar))
         elif out:
-            show.line(f"{wb.lake.rejects_to_fix(name, out, snapshot):,} rows written to {out}")
+            show.line(f"{wb.lake.rejects_to_fix(name, out, snapshot):,} rows written to {out} as they came, not masked")
             show.line(f"mend them, then: lh rejects {name} --replay {out}")
         else:
             found = wb.lake.rejects(name, snapshot)
-            rows = [{"snapshot": f.snapshot.version, **r} for f in found for r in f.rows.to_pylist()]
+            tagged = {} if show_pii else wb.lake.get(name).pii
+            shown = found if show_pii else [replace(f, rows=covered(f.rows, tagged)) for f in found]
+            rows = [{"snapshot": f.snapshot.version, **r} for f in shown for r in f.rows.to_pylist()]
             show.json_out(rows) if as_json else _listed(name, rows)
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workbench import pii
 from workbench.errors import NotFoundError
 from workbench.lake.manifest import Snapshot
 from workbench.lake.rows import Reject
 from workbench.lake.storage import Storage
+
+HIDDEN = "raw"  # no kind of PII: such values are covered whole
 
 SCHEMA = pa.schema(
     [
@@ -51,6 +54,15 @@ def to_table(rejects: Iterable[Reject], *, header: Sequence[str] = (), delimiter
         ],
         SCHEMA.with_metadata(told),
     )
+
+
+def covered(rows: pa.Table, tagged: Mapping[str, str]) -> pa.Table:
+    """Rejects as they may be shown. A row that could not be cut into columns may hold a name anywhere, so the raw text
+    of a dataset with personal data (``tagged``: column → kind) is covered whole; of others, what is found in it.
+    """
+    place = rows.schema.get_field_index("raw")
+    raw = pii.mask_array(rows.column(place), HIDDEN if tagged else None)
+    return rows.set_column(place, "raw", raw)
 
 
 def save(storage: Storage, name: str, rejects: pa.Table) -> str:

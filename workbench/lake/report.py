@@ -12,6 +12,7 @@ import pyarrow as pa
 from workbench.errors import InvalidError
 from workbench.lake.drift import Change
 from workbench.lake.manifest import Column, Source, check_name, slug
+from workbench.lake.rejects import covered
 from workbench.lake.sources import Reading
 
 MODES = ("append", "replace", "upsert")
@@ -92,7 +93,7 @@ class Report:
         return {c.name: c.pii for c in self.columns if c.pii}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; of the rejects only the first hundred."""
+        """JSON form, personal data covered; of the rejects only the first hundred."""
         return {
             "name": self.name,
             "version": self.version,
@@ -103,7 +104,7 @@ class Report:
             "source": self.source.to_dict(),
             "parquet_bytes": self.parquet_bytes,
             "rejected": self.rejected,
-            "rejects": self.rejects.slice(0, 100).to_pylist(),
+            "rejects": covered(self.rejects.slice(0, 100), self.pii).to_pylist(),
             "findings": list(self.findings),
             "changes": [c.to_dict() for c in self.changes],
             "plan": dict(self.plan),

@@ -211,17 +211,19 @@ class S3Storage:
             raise ProviderError(
                 f"{self.url} refused the credentials for {key!r}.", hint="Check AWS_ACCESS_KEY_ID or the secrets file."
             ) from error
-        except (OSError, *_client_errors()) as error:
+        except Exception as error:
+            if not isinstance(error, OSError) and not _is_client_error(error):
+                raise
             raise ProviderError(f"{self.url} failed on {key!r}: {type(error).__name__}.", hint="lh doctor") from error
 
 
-def _client_errors() -> tuple[type[Exception], ...]:
+def _is_client_error(error: Exception) -> bool:
     """What the S3 client raises beside OSError: a dead server, no credentials."""
     if "botocore" not in sys.modules:
-        return ()
+        return False
     from botocore.exceptions import BotoCoreError
 
-    return (BotoCoreError,)
+    return isinstance(error, BotoCoreError)
 
 
 def open_storage(url: str, *, environ: Mapping[str, str] | None = None, secrets_file: Path | None = None) -> Storage:
