@@ -72,7 +72,7 @@ def _fill(text, wb, place):
     return text.replace("%P", str(place)).replace("%OWN", _own_file(wb)).replace("%C", CANARY)
 
 
-STATEMENTS = """
+STATEMENTS = r"""
 SELECT 1; SELECT 2
 SELECT 1; DROP VIEW workers
 SELECT 1; COPY workers TO '%P/out.csv'
@@ -145,7 +145,7 @@ SELECT * FROM (SUMMARIZE workers)
 SELECT * FROM (SHOW TABLES)
 """.strip().splitlines()
 
-READERS = """
+READERS = r"""
 FROM '%P/secret.csv'
 SELECT * FROM '%P/secret.parquet'
 SELECT * FROM "%P/secret.json"

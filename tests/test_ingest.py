@@ -368,3 +368,24 @@ def test_the_raw_text_of_rejects_is_covered_where_people_are_in_it(wb, tmp_path)
     assert told["raw"].startswith("2,call ")
     assert "555" not in told["raw"]
     assert "312-555-0103" in wb.lake.rejects("notes")[0].rows.column("raw")[0].as_py()
+
+
+SPEND = "posted,amount,share\n22/12/2014,£512.20,45%\n05/06/2014,\"£1,029.00\",5%\n"
+
+
+def test_the_next_file_is_read_in_the_way_of_the_first(wb, tmp_path):
+    wb.ingest(put(tmp_path, SPEND), "spend")
+    more = "posted,amount,share\n05/06/2015,£7.50,45%\n06/07/2015,9.00,-\n"
+    assert wb.ingest(put(tmp_path, more, "june.csv"), "spend").total == 4
+    found = rows(wb, "spend", "posted")[2:]
+    assert found == [
+        {"posted": dt.date(2015, 6, 5), "amount": 7.5, "share": 0.45},
+        {"posted": dt.date(2015, 7, 6), "amount": 9.0, "share": None},
+    ]
+
+
+@pytest.mark.parametrize("row", ["05/13/2015,£7.50,45%", "05/06/2015,$7.50,45%", "05/06/2015,£7.50,45"])
+def test_another_order_currency_or_unit_is_drift_and_not_a_wrong_value(wb, tmp_path, row):
+    wb.ingest(put(tmp_path, SPEND), "spend")
+    with pytest.raises(SchemaDriftError, match="1 value do"):
+        wb.ingest(put(tmp_path, f"posted,amount,share\n{row}\n", "odd.csv"), "spend")

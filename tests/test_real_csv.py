@@ -27,7 +27,7 @@ def load(path: Path) -> dict:
         return json.loads(
             json.dumps(
                 {
-                    "columns": {c.name: [c.type, c.unit, c.pii] for c in done.columns},
+                    "columns": {c.name: " ".join(filter(None, (c.type, c.unit, c.pii))) for c in done.columns},
                     "rows": [list(row.values()) for row in table.to_pylist()],
                     "rejects": [[r["line"], r["byte_offset"], r["reason"], r["raw"]] for r in done.rejects.to_pylist()],
                     "findings": list(done.findings),

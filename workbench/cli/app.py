@@ -5,16 +5,69 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from workbench import __version__
 from workbench.cli import show
 from workbench.errors import InvalidError
-from workbench.session import Workbench, connect
+
+if TYPE_CHECKING:
+    from workbench.session import Workbench
+
+# Command → its file and what `lh --help` says of it. A file is loaded when one of its commands is called, so that
+# no command waits for the engines of another; a test holds these lines equal to the commands' own first lines.
+COMMANDS = {
+    "demo": ("demo", "Make a staffing agency's data as CSV, load it, search it, and show the first answers."),
+    "ingest": ("ingest", "Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."),
+    "ls": ("datasets", "List the datasets."),
+    "sql": ("query", "Ask the lake in SQL: read-only, personal data masked."),
+    "search": ("search", "Rank the rows that match a condition by how near they are to the words."),
+    "index": ("search", "Embed what is new in a dataset, so that the next search finds it at once."),
+    "describe": ("datasets", "Show what the catalog knows of a dataset; with options, say more of it."),
+    "profile": ("datasets", "Facts of every column: nulls, distinct values, range, most common values."),
+    "export": ("query", "Write a dataset or an answer to a file, whole or not at all; personal data masked."),
+    "rejects": ("ingest", "Rows that ingests set aside: where, why, and their raw text; mend and replay them."),
+    "snapshots": ("datasets", "All versions of a dataset, newest first."),
+    "diff": ("datasets", "What changed between two versions: counts, columns, changed rows."),
+    "restore": ("datasets", "Make an older version the newest, as a new snapshot; nothing is lost."),
+    "compact": ("datasets", "Rewrite a dataset's many files as one."),
+    "expire": ("datasets", "Give up old versions and the files that only they need."),
+    "config": ("admin", "Every setting, its value and where it comes from."),
+    "doctor": ("admin", "What is missing or broken, and the command that mends it; exit 1 when something required is."),
+    "drill": ("drill", "Kill writers at random points and prove that the lake lost nothing. Runs on a lake of its own."),
+    "smoke": ("smoke", ""),
+}
+
+
+class Commands(TyperGroup):
+    """The commands by the table: listed from it, loaded when called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command if it is loaded, else its name and line for the list."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in COMMANDS:
+            return TyperCommand(cmd_name, callback=None, help=COMMANDS[cmd_name][1])
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Load the file of the command that is called."""
+        if args and args[0] in COMMANDS:
+            import_module(f"workbench.cli.{COMMANDS[args[0]][0]}")
+            self.commands = typer.main.get_group(app).commands
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
     name="lh",
+    cls=Commands,
     help="Lakehouse Workbench: CSV files in, versioned tables, SQL answers and ranked workers out.",
     no_args_is_help=True,
     add_completion=False,
@@ -29,29 +82,48 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PiiOption = Annotated[bool, typer.Option("--show-pii", help="Do not mask names, phones and other personal data.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        show.line(f"lh {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Lakehouse Workbench: CSV files in, versioned tables, SQL answers and ranked workers out."""
+
+
 @contextmanager
 def workbench(lake: str | None) -> Iterator[Workbench]:
     """The workbench that a command works on; its lake is named on stderr."""
+    from workbench.session import connect
+
     with connect(lake) as wb:
         show.lake_line(wb.settings.lake, wb.settings.origins["lake"])
         yield wb
 
 
-def pairs(entries: list[str], option: str) -> dict[str, str]:
-    """``["a=b"]`` as a dict. Raises InvalidError for an entry without '='."""
-    out = {}
-    for entry in entries:
+def pairs(entries: list[str] | None, option: str, form: str = "column=value") -> dict[str, str]:
+    """``["a=b"]`` as a dict. Raises InvalidError for an entry without '=', and for a name given twice."""
+    out: dict[str, str] = {}
+    for entry in entries or []:
         left, equals, right = entry.partition("=")
         if not equals or not left:
-            raise InvalidError(f"{option} takes name=value, not {entry!r}.", hint=f"{option} column=value")
+            raise InvalidError(f"{option} takes {form}, not {entry!r}.", hint=f"{option} {form}")
+        if left in out:
+            raise InvalidError(f"{option} names {left} twice.", hint="Keep one of them.")
         out[left] = right
     return out
 
 
-def params(entries: list[str]) -> dict[str, Any] | None:
+def params(entries: list[str] | None) -> dict[str, Any] | None:
     """``["n=5", "city=Chicago"]`` as bind parameters; JSON values where they parse, else text."""
     out: dict[str, Any] = {}
-    for name, text in pairs(entries, "--param").items():
+    for name, text in pairs(entries, "--param", "name=value").items():
         try:
             out[name] = json.loads(text)
         except ValueError:

@@ -42,8 +42,11 @@ def _empty(url: str) -> str:
 
 
 def _told(o: Outcome) -> None:
-    show.line(f"{o.acknowledged:,} batches acknowledged, {o.batches:,} there, {o.kills:,} writers killed with SIGKILL")
-    show.line(f"{o.reads:,} reads meanwhile; the next writer after all the kills took {o.stranded_s:.1f} s")
+    where = ", ".join(f"{n} in {phase}" for phase, n in sorted(o.killed_in.items(), key=lambda p: -p[1]))
+    show.line(f"killed  {o.kills:,} writers with SIGKILL: {where or 'none'}")
+    show.line(f"kept    {o.acknowledged:,} batches acknowledged; {o.batches:,} there, {o.rows:,} rows, each value compared")
+    show.line(f"read    {o.reads:,} times meanwhile; {o.versions:,} versions, each with all its files")
+    show.line(f"after   the next writer took {o.stranded_s:.1f} s; {o.left:,} files of dead writers swept")
     for fault in o.faults:
         show.line(f"✗ {fault}")
     show.line(f"{'nothing lost, nothing torn, nothing to repair' if o.passed else 'FAILED'}  {o.elapsed_s:.0f} s")

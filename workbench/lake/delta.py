@@ -127,7 +127,7 @@ def to_schema(columns: Sequence[Column], about: About) -> pa.Schema:
     """
     fields: list[pa.Field] = []
     for c in columns:
-        said = {"lh.unit": c.unit, "lh.restore": c.restore, "lh.type": c.type if c.restore else ""}
+        said = {"lh.unit": c.unit, "lh.order": c.order, "lh.restore": c.restore, "lh.type": c.type if c.restore else ""}
         said[_RECORD] = "" if fields else _record(about, columns)
         fields.append(
             pa.field(c.name, _stored_type(c), nullable=c.nullable, metadata={k: v for k, v in said.items() if v})
@@ -257,6 +257,7 @@ def _to_manifest(name: str, table: DeltaTable) -> Manifest:
             nullable=f.nullable,
             pii=pii.get(f.name, ""),
             unit=m.get("lh.unit", ""),
+            order=m.get("lh.order", ""),
             stored=str(f.type) if "lh.type" in m else "",
             restore=m.get("lh.restore", ""),
         )

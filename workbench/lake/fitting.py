@@ -7,7 +7,7 @@ in full, and loaded only in the way that was asked for (evolve, quarantine).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -84,8 +84,12 @@ def fresh(
 
 
 def _planned(relation: str, plans: Sequence[ColumnPlan]) -> Fit:
-    cells = tuple(_cell(p, Column(p.name, p.type, unit=p.unit), p.name) for p in plans)
+    cells = tuple(_cell(p, _column(p), p.name) for p in plans)
     return Fit(relation, cells, {p.name: p for p in plans}, tuple(p.note for p in plans if p.note))
+
+
+def _column(plan: ColumnPlan) -> Column:
+    return Column(plan.name, plan.type, unit=plan.unit, order=infer.order_of(plan))
 
 
 def _cell(plan: ColumnPlan, column: Column, source: str) -> Cell:
@@ -180,7 +184,7 @@ def onto(opened: Opened, base: Manifest, found: Match) -> Fit:
                 Cell(column, f"CAST({q} AS {target})", f"{q} IS NULL OR TRY_CAST({q} AS {target}) IS NOT NULL")
             )
         else:
-            plan = infer.plan_for(column.name, column.type)
+            plan = infer.plan_for(column.name, column.type, unit=column.unit, order=column.order)
             plans[column.name] = plan
             cells.append(_cell(plan, column, source))
     return Fit(opened.relation, tuple(cells), plans, unknown=found.unknown)
@@ -198,7 +202,7 @@ def widened(con: duckdb.DuckDBPyConnection, opened: Opened, base: Manifest, foun
     else:
         made = infer.plan_columns(con, opened.relation, wanted, sample_rows=None) if wanted else ()
         plans = {p.name: p for p in made}
-        types = {p.name: Column(p.name, p.type, unit=p.unit) for p in made}
+        types = {p.name: _column(p) for p in made}
     cells = []
     for cell in onto(opened, base, found).cells:
         name = cell.column.name
@@ -207,11 +211,11 @@ def widened(con: duckdb.DuckDBPyConnection, opened: Opened, base: Manifest, foun
             continue
         source = found.pairs[name]
         merged = widest(cell.column.type, types[source].type)
-        column = Column(name, merged, pii=cell.column.pii, unit=cell.column.unit)
+        column = replace(cell.column, type=merged, order=cell.column.order if merged == cell.column.type else "")
         if opened.typed:
             cells.append(Cell(column, f"CAST({quote(source)} AS {engine_type(column)})"))
         else:
-            cells.append(_cell(infer.plan_for(name, merged), column, source))
+            cells.append(_cell(infer.plan_for(name, merged, unit=column.unit, order=column.order), column, source))
     for name in found.unknown:
         column = types[name]
         cells.append(Cell(column, quote(name)) if opened.typed else _cell(plans[name], column, name))

@@ -19,6 +19,7 @@ from workbench.errors import InvalidError, NotFoundError
 from workbench.lake import formats
 from workbench.lake.formats import BITS, CURRENCIES, FORMATS, Format
 from workbench.lake.mapping import literal, quote
+from workbench.lake.naming import is_code, is_id, stays_text
 
 FEW_ROWS, FIRST_ROWS = 256, 20_000
 _MISFIT = "lh misfit: "
@@ -44,52 +45,14 @@ class ColumnPlan:
     firm: bool = field(default=True, compare=False)
 
 
+def order_of(plan: ColumnPlan) -> str:
+    """'dmy' or 'mdy' if the plan reads dates in that order, else ''."""
+    return next((order for order in sorted(_ORDERS) if f" {order}" in plan.format), "")
+
+
 def settled(plans: Sequence[ColumnPlan]) -> bool:
     """Whether plans from the first rows hold for all rows if every value passes its cast."""
     return all(p.firm for p in plans)
-
-
-# ── what a name says ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-_KEPT = {
-    "zip", "zipcode", "zips", "postal", "postcode", "postcodes", "phone", "phones", "telephone", "mobile", "cell",
-    "cellphone", "fax", "tel", "ssn", "ein", "msisdn", "iban", "nino", "passport",
-}  # fmt: skip
-_CODES = {"nbr", "no", "code", "codes", "reference", "ref", "account", "acct"}
-_REGISTERS = {"mcc", "sic", "naics", "fips", "isbn", "ean", "upc", "gtin", "sku", "npi", "duns", "cusip", "isin"}
-_COUNTING = {"number", "num", "no", "nr", "count", "total", "sum", "average", "avg", "mean", "max", "min"}
-_MEASURES = {
-    "total", "average", "avg", "mean", "max", "min", "maximum", "minimum", "count", "calls", "cost", "costs", "pages",
-    "homes", "units", "users", "amount", "minutes", "usage", "spend", "charge", "charges", "bill", "price", "size",
-    "volume", "ratio", "rate", "share", "length", "sum",
-}  # fmt: skip
-
-
-def _words(name: str) -> list[str]:
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[^\W\d_]+", spaced.casefold())
-
-
-def _counts_things(words: Sequence[str]) -> bool:
-    """'Number of accounts', 'total codes': a quantity whatever it counts."""
-    return len(words) > 1 and (words[0] in _COUNTING or "of" in words[1:2])
-
-
-def _stays_text(name: str) -> bool:
-    words = _words(name)
-    return bool(_KEPT.intersection(words)) and not _MEASURES.intersection(words) and not _counts_things(words)
-
-
-def _is_id(name: str) -> bool:
-    return bool(re.fullmatch(r"(?:.*[ _.-])?id", name.casefold())) or bool(re.fullmatch(r".*[a-z]I[dD]", name))
-
-
-def _is_code(name: str) -> bool:
-    words = _words(name)
-    if not words or _counts_things(words):
-        return False
-    last_of_several = len(words) > 1 and words[-1] in {"number", "num"} and not _MEASURES.intersection(words)
-    return words[-1] in _CODES or last_of_several or bool(_REGISTERS.intersection(words))
 
 
 # ── what the values say ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +80,7 @@ def _scan(
     if not alive:
         return {}, 0
     head, names = _head(relation, alive, rows), list(alive)
-    counters = _counters(con, head, [n for n, bits in alive.items() if _is_code(n) and bits & BITS["integer"]])
+    counters = _counters(con, head, [n for n, bits in alive.items() if is_code(n) and bits & BITS["integer"]])
     # One column under the other: the engine compiles the many patterns once, not once for each column.
     mask = formats.mask_sql("v", functools.reduce(operator.or_, alive.values()))
     listed = ", ".join(map(quote, names))
@@ -222,7 +185,7 @@ def plan_columns(
     for name in asked:
         if name not in names:
             raise NotFoundError.named("column", name, names)
-    looked_at = [n for n in names if (asked[n][0] != "string" if n in asked else not text and not _stays_text(n))]
+    looked_at = [n for n in names if (asked[n][0] != "string" if n in asked else not text and not stays_text(n))]
     facts, whole = _gather(con, relation, looked_at, sample_rows)
     plans = {n: _asked_plan(f, *asked[n]) if n in asked else _plan(f) for n, f in facts.items()}
     done = [plans.get(n) or ColumnPlan(n, "string", "text") for n in names]
@@ -235,10 +198,10 @@ def plan_columns(
 def _choose(facts: _Facts) -> tuple[Format, bool]:
     """The format of these values (text if none), and whether later values can only refute it."""
     fits, name = facts.fits, facts.name
-    counter = _is_code(name) and facts.counter
-    if _is_id(name):
+    counter = is_code(name) and facts.counter
+    if is_id(name):
         fits &= BITS["integer"]
-    elif _is_code(name) and not counter:
+    elif is_code(name) and not counter:
         fits &= ~_PLAIN
     if not facts.seen:
         return formats.TEXT, fits == 0

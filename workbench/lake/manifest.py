@@ -19,7 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. ``type`` is Arrow's canonical string; ``restore`` is the SQL type that a stored value is cast back
-    to ('' when Delta holds the type itself); ``pii`` is a kind of `workbench.pii` or ''; ``unit`` is '£', '%' or ''.
+    to ('' when Delta holds the type itself); ``pii`` is a kind of `workbench.pii` or ''; ``unit`` is '£', '%' or '';
+    ``order`` is 'dmy' or 'mdy' where dates came as such text, so that the next file is read alike.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column:
     nullable: bool = True
     pii: str = ""
     unit: str = ""
+    order: str = ""
     stored: str = ""
     restore: str = ""
 

@@ -68,6 +68,7 @@ def write(
             type=h.type if h.restore else str(schema.field(name).type),
             pii=known[name].pii if name in known else "",
             unit=known[name].unit if name in known else "",
+            order=known[name].order if name in known else "",
             stored=str(schema.field(name).type) if h.restore else "",
             restore=h.restore,
         )
