@@ -24,7 +24,12 @@ def read(folder: Path, body: bytes, name: str = "file.csv", *, text: bool = Fals
     how = Reading(Overrides(**overrides), text=text)
     opened = open_source(path, con, folder, how, lambda *_: None)
     columns = ", ".join(f'"{name}"' for name in opened.names)
-    rows = con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
+    try:
+        rows = con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
+    except duckdb.Error:  # as the loader does: the engine does not want the file, so it is read carefully
+        assert opened.careful
+        opened = opened.careful()
+        return opened, con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
     refused = con.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall()[0][0]
     if opened.careful and refused and con.sql("SELECT count(*) FROM reject_errors").fetchall()[0][0]:
         opened = opened.careful()

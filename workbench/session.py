@@ -9,21 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import settings as settings_table
-from workbench.lake.engine import Limits, Progress, Watch
-from workbench.lake.health import Check
-from workbench.lake.ingest import quiet
-from workbench.lake.lake import Lake
-from workbench.lake.query import Access, Answer, Params
-from workbench.lake.report import Report, Request
-from workbench.lake.s3 import open_storage
-from workbench.lake.storage import LocalStorage, Storage
-from workbench.search.embed import WordllamaEmbedder
-from workbench.search.intake import EmbedProgress
-from workbench.search.searcher import Results, Searcher
 from workbench.settings import Settings
+
+if TYPE_CHECKING:  # the engines are loaded by the verbs that use them, so that each waits for its own only
+    from workbench.lake.catalog import Catalog
+    from workbench.lake.engine import Progress, Watch
+    from workbench.lake.health import Check
+    from workbench.lake.lake import Lake
+    from workbench.lake.manifest import Manifest
+    from workbench.lake.query import Answer, Params
+    from workbench.lake.report import Report
+    from workbench.lake.storage import Storage
+    from workbench.search.intake import EmbedProgress
+    from workbench.search.searcher import Results, Searcher
 
 
 def connect(
@@ -49,12 +50,17 @@ class Workbench:
     @cached_property
     def storage(self) -> Storage:
         """Where the lake's bytes live."""
+        from workbench.lake.s3 import open_storage
+
         secrets_file = Path(self.settings.secrets_file).expanduser()
         return open_storage(self.settings.lake, environ=self._environ, secrets_file=secrets_file)
 
     @cached_property
     def lake(self) -> Lake:
         """Datasets: ingest, SQL, snapshots, rejects, exports."""
+        from workbench.lake.engine import Limits
+        from workbench.lake.lake import Lake
+
         s = self.settings
         return Lake(
             self.storage,
@@ -66,11 +72,28 @@ class Workbench:
     @cached_property
     def searcher(self) -> Searcher:
         """Search by meaning over the datasets."""
+        from workbench.search.embed import WordllamaEmbedder
+        from workbench.search.searcher import Searcher
+
         return Searcher(self.lake, WordllamaEmbedder(), self._vectors())
 
-    def ingest(self, path: str | Path, name: str = "", *, progress: Progress = quiet, **options: Any) -> Report:
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog by itself: what there is, without the engines."""
+        from workbench.lake.catalog import Catalog
+
+        return self.lake.catalog if "lake" in self.__dict__ else Catalog(self.storage)
+
+    def datasets(self) -> list[Manifest]:
+        """Every dataset's newest manifest, by name."""
+        return self.catalog.all()
+
+    def ingest(self, path: str | Path, name: str = "", *, progress: Progress | None = None, **options: Any) -> Report:
         """Load a file into a dataset; options as in `Request`. Raises SchemaDriftError with the ways out."""
-        return self.lake.ingest(Request(Path(path), name, **options), progress)
+        from workbench.lake.ingest import quiet
+        from workbench.lake.report import Request
+
+        return self.lake.ingest(Request(Path(path), name, **options), progress or quiet)
 
     def sql(
         self,
@@ -83,6 +106,9 @@ class Workbench:
         watch: Watch | None = None,
     ) -> Answer:
         """One SELECT over the datasets: read-only, all rows unless ``row_cap``, PII masked unless ``show_pii``."""
+        from workbench.lake.engine import Watch
+        from workbench.lake.query import Access
+
         return self.lake.sql(
             sql, params, access=Access(row_cap=row_cap, show_pii=show_pii), watch=watch or Watch(timeout_s=timeout_s)
         )
@@ -121,6 +147,8 @@ class Workbench:
         self.close()
 
     def _vectors(self) -> Path:
+        from workbench.lake.storage import LocalStorage
+
         if isinstance(self.storage, LocalStorage):
             return self.storage.root / "_vectors"
         # Derived data of a bucket lives on this machine, one folder per lake.

@@ -38,8 +38,14 @@ COMMANDS = {
     "expire": ("datasets", "Give up old versions and the files that only they need."),
     "config": ("admin", "Every setting, its value and where it comes from."),
     "doctor": ("admin", "What is missing or broken, and the command that mends it; exit 1 when something required is."),
-    "drill": ("drill", "Kill writers at random points and prove that the lake lost nothing. Runs on a lake of its own."),
-    "smoke": ("smoke", ""),
+    "drill": (
+        "drill",
+        "Kill writers at random points and prove that the lake lost nothing. Runs on a lake of its own.",
+    ),
+    "smoke": (
+        "smoke",
+        "Run the predecessors' gates, each on a lake of its own; exit 1 when one of them does not pass.",
+    ),
 }
 
 
@@ -69,7 +75,6 @@ app = typer.Typer(
     name="lh",
     cls=Commands,
     help="Lakehouse Workbench: CSV files in, versioned tables, SQL answers and ranked workers out.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -90,11 +95,27 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Lakehouse Workbench: CSV files in, versioned tables, SQL answers and ranked workers out."""
+
+
+def run(args: list[str]) -> int:
+    """Run one command line; its exit code. Raises what the command raises, KeyboardInterrupt and BrokenPipeError too.
+
+    Typer's own way to run would turn an interrupt, an exit code and a broken pipe into return values.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("lh", args) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return 0
 
 
 @contextmanager

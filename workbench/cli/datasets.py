@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import show
 from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, pairs, workbench
 from workbench.cli.progress import Bar
-from workbench.lake.engine import Watch
-from workbench.lake.manifest import Manifest
-from workbench.lake.snapshots import Diff
+
+if TYPE_CHECKING:
+    from workbench.lake.manifest import Manifest
+    from workbench.lake.profile import ColumnProfile
+    from workbench.lake.snapshots import Diff
+
+_COMMON = 0.005  # share of the rows
 
 Ref = Annotated[str, typer.Argument(help="Dataset, or a version of it: workers@2, workers@2026-11-01.")]
 Name = Annotated[str, typer.Argument(help="Dataset.")]
@@ -21,11 +25,11 @@ Name = Annotated[str, typer.Argument(help="Dataset.")]
 def ls(as_json: JsonOption = False, lake: LakeOption = None) -> None:
     """List the datasets."""
     with workbench(lake) as wb:
-        found = wb.lake.datasets()
+        found = wb.datasets()
     if as_json:
         show.json_out([m.to_dict() for m in found])
     elif not found:
-        show.line("No datasets yet. `lh demo` makes some; `lh ingest FILE.csv` loads yours.")
+        show.line("No datasets yet — lh demo, or lh ingest FILE")
     else:
         show.table(
             ["dataset", "v", "rows", "columns", "size", "PII", "changed", "from"],
@@ -48,7 +52,7 @@ def describe(
     """Show what the catalog knows of a dataset; with options, say more of it."""
     with workbench(lake) as wb:
         if any(x is not None for x in (owner, text, tag, pii)):
-            tags = pairs(pii or [], "--pii")
+            tags = pairs(pii, "--pii", "column=kind")
             wb.lake.annotate(ref, owner=owner, description=text, tags=tag, pii_tags=tags)
         manifest = wb.lake.get(ref)
     show.json_out(manifest.to_dict()) if as_json else _described(manifest)
@@ -73,13 +77,17 @@ def _described(m: Manifest) -> None:
         if value:
             show.line(f"{label:<8} {value}")
     show.table(
-        ["column", "type", "PII", "unit", "stored as"], [[c.name, c.type, c.pii, c.unit, c.stored] for c in m.columns]
+        ["column", "type", "PII", "unit", "stored as"],
+        [[c.name, c.type, c.pii, c.unit, c.stored] for c in m.columns],
+        wrap=True,
     )
 
 
 @app.command()
 def profile(ref: Ref, show_pii: PiiOption = False, as_json: JsonOption = False, lake: LakeOption = None) -> None:
     """Facts of every column: nulls, distinct values, range, most common values."""
+    from workbench.lake.engine import Watch
+
     with workbench(lake) as wb, Bar() as bar:
         found = wb.lake.profile(ref, show_pii=show_pii, watch=Watch(on_progress=bar, stage="profile"))
     if as_json:
@@ -87,10 +95,19 @@ def profile(ref: Ref, show_pii: PiiOption = False, as_json: JsonOption = False, 
         return
     show.table(
         ["column", "type", "PII", "nulls", "distinct", "least", "greatest", "mean", "most common"],
-        [[p.name, p.type, p.pii, f"{p.nulls:,}", f"{p.distinct:,}", p.least[:24], p.greatest[:24],
-          "" if p.mean is None else p.mean, ", ".join(f"{v[:18]} {s:.0%}" for v, s in p.top)] for p in found],
-        right=["nulls", "distinct", "mean"],
+        [[p.name, p.type, p.pii, f"{p.nulls:,}", f"{p.distinct:,}", _short(p.least, 24), _short(p.greatest, 24),
+          "" if p.mean is None else p.mean, _common(p)] for p in found],
+        right=["nulls", "distinct", "mean"], wrap=True,
     )  # fmt: skip
+
+
+def _common(p: ColumnProfile) -> str:
+    """The most common values with their shares; a share that rounds to nothing is not common."""
+    return ", ".join(f"{_short(v, 18)} {s:.0%}" for v, s in p.top if s >= _COMMON)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @app.command()
@@ -120,6 +137,8 @@ def diff(
     lake: LakeOption = None,
 ) -> None:
     """What changed between two versions: counts, columns, changed rows."""
+    from workbench.lake.engine import Watch
+
     with workbench(lake) as wb, Bar() as bar:
         names = [k.strip() for k in key.split(",") if k.strip()]
         found = wb.lake.diff(old, new, key=names, show_pii=show_pii, watch=Watch(on_progress=bar, stage="diff"))
@@ -134,7 +153,18 @@ def _differs(d: Diff) -> None:
     for name, n in sorted(d.changed_by_column.items(), key=lambda p: -p[1]):
         show.line(f"  ~ {name}: {n:,} values")
     if d.sample.num_rows:
-        show.arrow(d.sample)
+        shown = [n for n in d.sample.column_names if not d.key or _tells(n, d)]
+        show.arrow(d.sample.select(shown))
+        if d.changed > d.sample.num_rows:
+            show.remark(f"{d.sample.num_rows} of {d.changed:,} changed rows")
+
+
+def _tells(name: str, d: Diff) -> bool:
+    """Whether a column of the sample is a key or has changed."""
+    from workbench.lake.snapshots import sampled_column
+
+    column = sampled_column(name)
+    return column in d.key or column in d.changed_by_column
 
 
 @app.command()
@@ -152,6 +182,8 @@ def restore(
 @app.command()
 def compact(name: Name, lake: LakeOption = None) -> None:
     """Rewrite a dataset's many files as one."""
+    from workbench.lake.engine import Watch
+
     with workbench(lake) as wb, Bar() as bar:
         before = wb.lake.get(name)
         m = wb.lake.compact(name, watch=Watch(on_progress=bar, stage="compact"))
@@ -159,7 +191,9 @@ def compact(name: Name, lake: LakeOption = None) -> None:
 
 
 @app.command()
-def expire(name: Name, keep: Annotated[int, typer.Option(help="Versions to keep.")], lake: LakeOption = None) -> None:
+def expire(
+    name: Name, keep: Annotated[int, typer.Option(min=1, help="Versions to keep.")], lake: LakeOption = None
+) -> None:
     """Give up old versions and the files that only they need."""
     with workbench(lake) as wb:
         gone = wb.lake.expire(name, keep=keep)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +14,9 @@ from workbench.cli import show
 from workbench.cli.app import JsonOption, LakeOption, app
 from workbench.cli.progress import Bar
 from workbench.errors import InvalidError
-from workbench.lake.drill import Outcome, Plan, drill
-from workbench.lake.s3 import open_storage
+from workbench.lake.drill import Outcome, Plan, drill, open_by_url
+from workbench.lake.drill_crew import Opener
+from workbench.session import connect
 
 
 @app.command("drill")
@@ -27,24 +30,29 @@ def drill_command(
 ) -> None:
     """Kill writers at random points and prove that the lake lost nothing. Runs on a lake of its own."""
     with ExitStack() as stack:
-        url = _empty(lake) if lake else stack.enter_context(tempfile.TemporaryDirectory(prefix="lh-drill-"))
+        url = lake or stack.enter_context(tempfile.TemporaryDirectory(prefix="lh-drill-"))
+        opener = _opener(url)
         show.lake_line(url, "drill")
         bar = stack.enter_context(Bar())
-        outcome = drill(url, Plan(writers, readers, kills=kills, seed=seed), progress=bar)
+        outcome = drill(url, Plan(writers, readers, kills=kills, seed=seed), opener=opener, progress=bar)
     show.json_out(outcome.to_dict()) if as_json else _told(outcome)
     raise typer.Exit(0 if outcome.passed else 1)
 
 
-def _empty(url: str) -> str:
-    if open_storage(url).folders("datasets"):
+def _opener(url: str) -> Opener:
+    """How every process of the drill opens the lake, which must hold nothing yet."""
+    wb = connect(url)
+    if wb.storage.folders("datasets"):
         raise InvalidError(f"{url} holds datasets; a drill wants a lake of its own.", hint="lh drill, without --lake")
-    return url
+    return partial(open_by_url, secrets_file=Path(wb.settings.secrets_file).expanduser())
 
 
 def _told(o: Outcome) -> None:
     where = ", ".join(f"{n} in {phase}" for phase, n in sorted(o.killed_in.items(), key=lambda p: -p[1]))
     show.line(f"killed  {o.kills:,} writers with SIGKILL: {where or 'none'}")
-    show.line(f"kept    {o.acknowledged:,} batches acknowledged; {o.batches:,} there, {o.rows:,} rows, each value compared")
+    show.line(
+        f"kept    {o.acknowledged:,} batches acknowledged; {o.batches:,} there, {o.rows:,} rows, each value compared"
+    )
     show.line(f"read    {o.reads:,} times meanwhile; {o.versions:,} versions, each with all its files")
     show.line(f"after   the next writer took {o.stranded_s:.1f} s; {o.left:,} files of dead writers swept")
     for fault in o.faults:

@@ -1,39 +1,52 @@
-"""The way in: every command file registers on `app`; errors become exit codes here and nowhere else."""
+"""The way in: commands run here, and their errors become words and exit codes here and nowhere else."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    from workbench.cli.faults import Fault
 
-from workbench.cli import admin, datasets, demo, drill, ingest, query, search, show, smoke
-from workbench.cli.app import app
-from workbench.errors import WorkbenchError
-
-COMMANDS = (ingest, datasets, query, search, demo, drill, smoke, admin)
+# Only what an interrupt needs is imported above: a Ctrl-C while the rest loads is told like any other.
+_INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run ``lh``. Exit codes: 0 done, 1 refused or failed, 2 configuration or usage, 130 interrupted."""
+    args = sys.argv[1:] if argv is None else argv
     try:
-        app(args=argv, standalone_mode=False)
-    except WorkbenchError as error:
-        if "--json" in (argv or sys.argv):
-            show.json_out({"error": error.to_dict()})
-        show.error(error)
-        sys.exit(error.exit_code)
+        code = _run(args or ["--help"])
     except KeyboardInterrupt:
-        show.interrupted()
-        sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except typer.Abort:
-        sys.exit(130)
+        sys.stderr.write("\nstopped; what was not finished is not in the lake\n")
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    from workbench.cli import faults, show
+
+    show.fit_streams()
+    try:
+        from workbench.cli.app import run
+
+        code = run(args)
+        sys.stdout.flush()
     except BrokenPipeError:  # `lh sql … | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception as error:  # click's usage errors have no public common base in typer
-        code = show.usage_error(error)
-        if code is None:
-            raise
-        sys.exit(code)
+        show.silence()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last door: what is not an error of ours is told as a fault of lh
+        return _told(faults.told(error), as_json="--json" in args)
+    return code
+
+
+def _told(fault: Fault, *, as_json: bool) -> int:
+    from workbench.cli import show
+
+    try:
+        if as_json:
+            show.json_out({"error": fault.error.to_dict()})
+        show.error(fault.error)
+    except BrokenPipeError:
+        show.silence()
+    return fault.exit_code

@@ -11,6 +11,7 @@ import typer
 from workbench.cli import show
 from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, pairs, workbench
 from workbench.cli.progress import Bar
+from workbench.errors import InvalidError
 from workbench.lake.dialect import Overrides
 from workbench.lake.rejects import covered
 from workbench.lake.report import Report, Request
@@ -19,13 +20,9 @@ from workbench.lake.sources import Reading
 
 @app.command()
 def ingest(
-    path: Annotated[
-        Path, typer.Argument(help="Delimited text of any kind (also packed), Parquet, JSON, Excel.")
-    ],
+    path: Annotated[Path, typer.Argument(help="Delimited text of any kind (also packed), Parquet, JSON, Excel.")],
     name: Annotated[str, typer.Option(help="Dataset; else taken from the file's name.")] = "",
-    replaces: Annotated[
-        bool, typer.Option("--replace", help="The file replaces the rows there are.")
-    ] = False,
+    replaces: Annotated[bool, typer.Option("--replace", help="The file replaces the rows there are.")] = False,
     key: Annotated[str, typer.Option(help="Upsert by these columns: --key worker_id.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show types, PII, drift, rejects; write nothing.")] = False,
     evolve: Annotated[bool, typer.Option("--evolve", help="Take new columns and wider types.")] = False,
@@ -33,7 +30,7 @@ def ingest(
     rename: Annotated[list[str] | None, typer.Option(help="file_column=dataset_column; repeatable.")] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="column=text|int|double|date dmy …")] = None,
     pii: Annotated[list[str] | None, typer.Option(help="column=name|email|phone|…; empty for none.")] = None,
-    max_rejects: Annotated[int | None, typer.Option("--max-errors", help="Refuse the file above this many.")] = None,
+    max_rejects: Annotated[int | None, typer.Option("--max-errors", min=0, help="Refuse a file with more.")] = None,
     message: Annotated[str, typer.Option("-m", "--message", help="Why, for the history.")] = "",
     text: Annotated[bool, typer.Option("--text", help="Keep every cell exactly as its text.")] = False,
     encoding: Annotated[str | None, typer.Option(help="Override: cp1252, utf-16, …")] = None,
@@ -49,21 +46,25 @@ def ingest(
     lake: LakeOption = None,
 ) -> None:
     """Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."""
+    if key and replaces:
+        raise InvalidError("--key and --replace exclude each other.", hint="--key updates rows, --replace drops them.")
     overrides = Overrides(
         encoding=encoding, delimiter=delimiter and delimiter.replace("\\t", "\t"), quote=quote, escape=escape,
-        skip_lines=skip_lines, header_rows=header_rows, trailing_lines=trailing_lines,
-        names=tuple(n.strip() for n in names.split(",")) if names else None,
+        skip_lines=skip_lines, header_rows=header_rows, trailing_lines=trailing_lines, names=_listed(names) or None,
     )  # fmt: skip
     request = Request(
-        path, name, mode="upsert" if key else "replace" if replaces else "append",
-        key=tuple(k.strip() for k in key.split(",") if k.strip()), message=message, evolve=evolve,
-        quarantine=quarantine, rename=pairs(rename or [], "--rename"), types=pairs(type_ or [], "--type"),
-        pii=pairs(pii or [], "--pii"), max_rejects=max_rejects, dry_run=dry_run,
-        how=Reading(overrides, text, sheet),
+        path, name, mode="upsert" if key else "replace" if replaces else "append", key=_listed(key), message=message,
+        evolve=evolve, quarantine=quarantine, rename=pairs(rename, "--rename", "file_column=dataset_column"),
+        types=pairs(type_, "--type", "column=type"), pii=pairs(pii, "--pii", "column=kind"),
+        max_rejects=max_rejects, dry_run=dry_run, how=Reading(overrides, text, sheet),
     )  # fmt: skip
     with workbench(lake) as wb, Bar() as bar:
         done = wb.lake.ingest(request, bar)
     show.json_out(done.to_dict()) if as_json else _told(done)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _told(done: Report) -> None:
@@ -99,10 +100,10 @@ def rejects(
             tagged = {} if show_pii else wb.lake.get(name).pii
             shown = found if show_pii else [replace(f, rows=covered(f.rows, tagged)) for f in found]
             rows = [{"snapshot": f.snapshot.version, **r} for f in shown for r in f.rows.to_pylist()]
-            show.json_out(rows) if as_json else _listed(name, rows)
+            show.json_out(rows) if as_json else _rows_aside(name, rows)
 
 
-def _listed(name: str, rows: list[dict[str, object]]) -> None:
+def _rows_aside(name: str, rows: list[dict[str, object]]) -> None:
     if not rows:
         show.line(f"No ingest of {name} set rows aside.")
         return

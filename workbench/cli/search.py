@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import show
 from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, workbench
 from workbench.cli.progress import Bar
-from workbench.search.intake import EmbedProgress
+
+if TYPE_CHECKING:
+    from workbench.search.intake import EmbedProgress
 
 
 @app.command()
@@ -17,7 +20,7 @@ def search(
     query: Annotated[str, typer.Argument(help="In plain words.")],
     dataset: Annotated[str, typer.Option("--in", help="Dataset, or a version of it.")] = "workers",
     where: Annotated[str, typer.Option(help="Any SQL condition on its columns.")] = "",
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
     column: Annotated[list[str] | None, typer.Option(help="Columns to show; repeatable.")] = None,
     why: Annotated[bool, typer.Option("--why/--no-why", help="Say why each is there.")] = True,
     show_pii: PiiOption = False,
@@ -46,7 +49,7 @@ def index(dataset: Annotated[str, typer.Argument(help="Dataset.")] = "workers", 
     show.line(f"{dataset}  {done}")
 
 
-def _embedding(bar: Bar):  # noqa: ANN202
+def _embedding(bar: Bar) -> Callable[[EmbedProgress], None]:
     def on_progress(at: EmbedProgress) -> None:
         bar("embed", at.rows, 0)
 

@@ -2,117 +2,150 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
-import pyarrow as pa
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from workbench.cli import grid
 
-from workbench.errors import WorkbenchError
-from workbench.lake.drift import Change
-from workbench.lake.health import Check
-from workbench.lake.report import Report
-from workbench.search.searcher import Results
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
 
-_WIDE = 200  # columns of a pipe or a file, where no terminal cuts
-_CELL = 60
+    from workbench.errors import WorkbenchError
+    from workbench.lake.drift import Change
+    from workbench.lake.health import Check
+    from workbench.lake.manifest import Column
+    from workbench.lake.report import Report
+    from workbench.search.searcher import Results
+
+# What a terminal that knows no Unicode shows instead of our signs.
+_PLAIN = str.maketrans({
+    "→": "->", "×": "x", "…": "...", "·": "-", "—": "-", "–": "-", "✗": "x", "✓": "ok", "’": "'", "“": '"', "”": '"',
+    "≤": "<=", "≥": ">=",
+})  # fmt: skip
+_STYLES = {"dim": "2", "bold red": "1;31", "cyan": "36", "green": "32", "blue": "34", "yellow": "33"}
+_MARKS = {"ok": ("✓", "green"), "info": ("·", "blue"), "warning": ("!", "yellow")}
+_NAMED = 8  # columns that a finding names before it only counts them
 
 
-def out() -> Console:
-    """The console for answers."""
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_WIDE if piped else None, highlight=False, soft_wrap=False)
+def fit_streams() -> None:
+    """Let every text be written to whatever stdout and stderr are: a terminal's encoding never stops an answer."""
+    codecs.register_error("lh-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lh-plain")
 
 
-def err() -> Console:
-    """The console for remarks."""
-    return Console(stderr=True, highlight=False, width=_WIDE if not sys.stderr.isatty() else None)
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    known = error.object[error.start : error.end].translate(_PLAIN)
+    return "".join(c if c.isascii() else "?" for c in known), error.end
+
+
+def silence() -> None:
+    """Nobody reads any more: what is still to be written goes nowhere, and Python's last flush finds no fault."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if not stream.isatty():
+                os.dup2(nowhere, stream.fileno())
+
+
+def width() -> int | None:
+    """Columns of the terminal; None when stdout is a pipe or a file. ``COLUMNS`` speaks for both."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(_out().width, 1)
+    return None
+
+
+def _out() -> Console:
+    from rich.console import Console
+
+    class _Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704 - rich calls this while it handles the BrokenPipeError; the door ends quietly
+
+    return _Piped(highlight=False, soft_wrap=False)
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """Text in a style, on a terminal that shows styles."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
 
 def lake_line(url: str, origin: str) -> None:
     """Name the lake that a command works on."""
-    err().print(f"[dim]lake {escape(url)} ({escape(origin)})[/dim]")
+    remark(f"lake {url} ({origin})")
 
 
 def line(text: str) -> None:
     """One line of an answer, as it is."""
-    out().print(escape(text), soft_wrap=True)
+    sys.stdout.write("\n".join(map(grid.clean, text.split("\n"))) + "\n")
 
 
 def remark(text: str) -> None:
-    """One line about an answer."""
-    err().print(f"[dim]{escape(text)}[/dim]", soft_wrap=True)
+    """One line about an answer. What was answered before it is seen before it."""
+    sys.stdout.flush()
+    sys.stderr.write(styled(grid.clean(text), "dim", sys.stderr) + "\n")
 
 
 def json_out(value: Any) -> None:
-    """JSON on stdout; dates as ISO text."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """JSON on stdout; dates as ISO text, characters that stdout cannot write as escapes."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not unicode, indent=2, default=_iso) + "\n")
+
+
+def _iso(value: Any) -> str:
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
 def error(problem: WorkbenchError) -> None:
     """Message and hint of an error."""
-    console = err()
-    console.print(f"[bold red]✗[/] {escape(problem.message)}", soft_wrap=True)
+    sys.stdout.flush()
+    first, *rest = problem.message.splitlines() or [""]
+    sys.stderr.write(f"{styled('✗', 'bold red', sys.stderr)} {grid.clean(first)}\n")
+    for more in rest:
+        sys.stderr.write(f"  {grid.clean(more)}\n")
     for hint in problem.hint.splitlines():
-        console.print(f"  [cyan]{escape(hint)}[/]", soft_wrap=True)
+        sys.stderr.write(f"  {styled(grid.clean(hint), 'cyan', sys.stderr)}\n")
 
 
-def interrupted() -> None:
-    """What Ctrl-C leaves."""
-    err().print("\nstopped; the lake is as it was before this command")
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = (), wrap: bool = False
+) -> None:
+    """A list of ours: numbers right-aligned, empty columns left out; ``wrap`` goes on below with what does not fit."""
+    whole = grid.told(grid.grid(columns, rows, right))
+    for i, part in enumerate(grid.parts(whole, width()) if wrap else [whole]):
+        if i:
+            line("")
+        _draw(part, "--json shows all")
 
 
-def usage_error(problem: Exception) -> int | None:
-    """Print a mistake in the command line; its exit code, or None when it is no such mistake."""
-    message = getattr(problem, "format_message", None)
-    if message is None:
-        return None
-    context = getattr(problem, "ctx", None)
-    err().print(f"[bold red]✗[/] {escape(message())}", soft_wrap=True)
-    if context is not None:
-        err().print(f"  [cyan]{escape(context.command_path)} --help[/]")
-    return int(getattr(problem, "exit_code", 2))
+def arrow(rows: pa.Table, full: str = "--json shows all") -> None:
+    """An Arrow table as a table; ``full`` says how to see what does not fit."""
+    if rows.num_columns:
+        _draw(grid.of_arrow(rows), full)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
-    """A table; numbers are right-aligned, long cells cut."""
-    built = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    numeric = set(right)
-    for name in columns:
-        justify = "right" if name in numeric else "left"
-        built.add_column(escape(name), justify=justify, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        built.add_row(*(escape(cell(value)) for value in row))
-    out().print(built)
-
-
-def arrow(rows: pa.Table) -> None:
-    """An Arrow table as a table."""
-    numeric = [
-        f.name
-        for f in rows.schema
-        if pa.types.is_integer(f.type) or pa.types.is_floating(f.type) or pa.types.is_decimal(f.type)
-    ]
-    columns = [c.to_pylist() for c in rows.columns]
-    table(rows.column_names, zip(*columns, strict=True) if columns else [], right=numeric)
-
-
-def cell(value: Any) -> str:
-    """One value as text on one line."""
-    if value is None:
-        return "∅"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
-    text = " ".join(str(value).split())
-    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
+def _draw(shown: grid.Grid, full: str) -> None:
+    cut = grid.draw(shown, _out(), width())
+    said = []
+    if cut.columns:
+        said.append(f"{len(shown.columns) - cut.columns} of {len(shown.columns)} columns fit here")
+    if cut.cells:
+        said.append(f"{cut.cells:,} long cell{'s'[: cut.cells != 1]} cut")
+    if said:
+        remark(f"{', '.join(said)}: {full}")
 
 
 def size(n: float) -> str:
@@ -138,8 +171,8 @@ def report(done: Report, lake_note: str = "") -> None:
         return
     parts = [
         done.name,
-        f"v{done.version}",
-        f"{done.rows:,} rows × {len(done.columns)} columns",
+        "dry run" if done.dry_run else f"v{done.version}",
+        f"{done.rows:,} row{'s'[: done.rows != 1]} × {len(done.columns)} column{'s'[: len(done.columns) != 1]}",
         f"{size(done.source.size_bytes)} → {size(done.parquet_bytes)} Parquet",
         f"{done.rejected:,} rejected",
         f"PII: {' '.join(done.pii) or 'none'}",
@@ -148,10 +181,29 @@ def report(done: Report, lake_note: str = "") -> None:
     ]
     line("  ".join(parts))
     if done.outcome != "created":
-        line(f"  {done.outcome}: {done.total:,} rows now{plan(done.plan)}{lake_note}")
-    for finding in done.findings:
+        now = "would be there" if done.dry_run else "now"
+        line(f"  {done.outcome}: {done.total:,} rows {now}{plan(done.plan)}{lake_note}")
+    for finding in grouped(done.findings, done.columns):
         line(f"  · {finding}")
     changes(done.changes)
+
+
+def grouped(findings: Iterable[str], columns: Iterable[Column]) -> list[str]:
+    """Findings, with those that say the same of several columns as one: ``bill, pay: amounts in £``."""
+    names = {c.name for c in columns}
+    about: dict[str, list[str]] = {}
+    for finding in findings:
+        name, colon, said = finding.partition(": ")
+        if colon and name in names:
+            about.setdefault(said, []).append(name)
+        else:
+            about.setdefault(finding, [])
+    return [f"{_several(found)}: {said}" if found else said for said, found in about.items()]
+
+
+def _several(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more} more columns"
 
 
 def plan(counts: Mapping[str, int]) -> str:
@@ -167,22 +219,20 @@ def changes(found: Sequence[Change]) -> None:
 
 def checks(found: Sequence[Check]) -> None:
     """Findings of the doctor; the mark says what the colour says."""
-    marks = {"ok": "[green]✓[/]", "info": "[blue]·[/]", "warning": "[yellow]![/]"}
     for c in found:
-        mark = marks.get(c.state, "[bold red]✗[/]")
-        out().print(f"{mark} {escape(c.name)}: {escape(c.message)}", soft_wrap=True)
+        mark, style = _MARKS.get(c.state, ("✗", "bold red"))
+        sys.stdout.write(f"{styled(mark, style, sys.stdout)} {grid.clean(f'{c.name}: {c.message}')}\n")
         if c.fix and c.state != "ok":
-            out().print(f"    [cyan]{escape(c.fix)}[/]", soft_wrap=True)
+            sys.stdout.write(f"    {styled(grid.clean(c.fix), 'cyan', sys.stdout)}\n")
 
 
 def results(found: Results, *, why: bool) -> None:
     """Ranked rows with their scores, then why each is there."""
     names = ["", "score", *found.table.column_names]
-    rows = [
-        [f"{i}", f"{h.score:.3f}", *row.values()]
-        for i, (h, row) in enumerate(zip(found.hits, found.table.to_pylist(), strict=True), 1)
-    ]
-    table(names, rows, right=["", "score"])
+    body = grid.of_arrow(found.table)
+    rows = [[f"{i}", f"{h.score:.3f}", *row] for i, (h, row) in enumerate(zip(found.hits, body.rows, strict=True), 1)]
+    right = frozenset({0, 1, *(n + 2 for n in body.right)})
+    _draw(grid.Grid(tuple(names), tuple(map(tuple, rows)), right), "--column NAME chooses, --json shows all")
     if why:
         for i, h in enumerate(found.hits, 1):
             line(f"  {i}. {h.why} — {h.snippet}")

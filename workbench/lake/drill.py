@@ -90,9 +90,9 @@ class Outcome:
         return {k: getattr(self, k) for k in self.__slots__} | {"passed": self.passed}
 
 
-def open_by_url(url: str, environ: Mapping[str, str]) -> Storage:
+def open_by_url(url: str, environ: Mapping[str, str], *, secrets_file: Path | None = None) -> Storage:
     """The storage behind an address, as every other command opens it."""
-    return open_storage(url, environ=environ)
+    return open_storage(url, environ=environ, secrets_file=secrets_file)
 
 
 def drill(

@@ -156,7 +156,9 @@ def read(post: Post, number: int) -> None:
             torn, present = unlike(answer.table)
             lost = sorted(expected - present)
             if torn or lost or len(present) < seen:
-                post.fault(f"reader {number}", f"torn {torn[:3]}, not seen {lost[:3]}, {seen} then {len(present)} batches")
+                post.fault(
+                    f"reader {number}", f"torn {torn[:3]}, not seen {lost[:3]}, {seen} then {len(present)} batches"
+                )
             seen = len(present)
         except NotFoundError as error:
             if expected:  # else the first writer has not committed yet

@@ -165,8 +165,10 @@ def scrub(message: str, sql: str, *, show: bool = False) -> tuple[str, str]:
         return "IO Error: a file of a dataset cannot be read; it is gone or damaged.", hint
     words = _PLACE.sub("‹file›", _QUOTED_PLACE.sub("‹file›", words))
     shown = f"{words}\n\nLINE {line}" if said else words
-    if show or not colon or kind in _OF_NAMES:
+    if show or kind in _OF_NAMES:
         return shown, hint
+    if not colon:
+        return "The engine's words are kept back, as they may hold a value.", hint
     for known, told in _SENTENCES:
         if found := known.fullmatch(rest):
             return f"{kind}: {found.expand(told)}", hint

@@ -2,49 +2,100 @@
 
 from __future__ import annotations
 
-import json
+import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+import msgspec
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from workbench.errors import InvalidError
+from workbench.errors import ConflictError, InvalidError
 from workbench.lake.engine import Progress
+from workbench.lake.parquet import unique_names
 from workbench.lake.query import Params, Queries
 
 Write = Callable[[pa.RecordBatch], None]
 
 
-def write(queries: Queries, sql: str, path: Path, *, params: Params, show_pii: bool, progress: Progress) -> int:
-    """Stream a SELECT into ``path``; its ending says how. Returns the rows. Raises InvalidError for another ending."""
+def write(
+    queries: Queries, sql: str, path: Path, *, params: Params, show_pii: bool, progress: Progress, force: bool = False
+) -> int:
+    """Stream a SELECT into ``path``; its ending says how. Returns the rows.
+
+    Raises InvalidError for another ending or a column that the format cannot hold, ConflictError for a file that is
+    there already, unless ``force``. Columns of one name get suffixes, as in a dataset.
+    """
     how = _WRITERS.get(path.suffix.lower())
     if how is None:
         raise InvalidError(f"{path.name} has no ending that an export knows.", hint=f"One of: {', '.join(_WRITERS)}.")
     if not path.parent.is_dir():
-        raise InvalidError(f"There is no folder {path.parent}.", hint=f"mkdir -p {path.parent}")
+        raise InvalidError(f"There is no folder {path.parent}.", hint=f"mkdir -p {shlex.quote(str(path.parent))}")
+    if path.is_dir():
+        raise InvalidError(f"{path} is a folder.", hint=f"Name a file in it: {path / 'export.csv'}")
+    if path.exists() and not force:
+        raise _taken(path)
     schema, batches = queries.stream(sql, params, show_pii=show_pii)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    schema = pa.schema([f.with_name(n) for f, n in zip(schema, unique_names(schema.names), strict=True)])
+    draft = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.tmp")
     rows = 0
     try:
-        with draft.open("wb") as out, how(out, schema) as put:
+        # Nobody else on this machine needs to read it before its owner has looked at it.
+        with open(draft, "wb", opener=partial(os.open, mode=0o600)) as out, _held(path), how(out, schema) as put:
             for batch in batches:
-                put(batch)
+                put(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
                 rows += batch.num_rows
                 progress("export", rows, 0)
-        draft.replace(path)
+        _publish(draft, path, force=force)
+    except OSError as error:
+        raise InvalidError(
+            f"{path} cannot be written: {error.strerror or error}.", hint="Name another file."
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
     return rows
 
 
+def _publish(draft: Path, path: Path, *, force: bool) -> None:
+    with draft.open("rb") as done:
+        os.fsync(done.fileno())
+    if force:
+        draft.replace(path)
+        return
+    try:
+        os.link(draft, path)  # unlike a rename, it fails when somebody made the file meanwhile
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:  # a filesystem without hard links
+        if path.exists():
+            raise _taken(path) from None
+        draft.replace(path)
+
+
+def _taken(path: Path) -> ConflictError:
+    return ConflictError(f"{path} is there already.", hint="--force writes over it; or name another file.")
+
+
 @contextmanager
-def _csv(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
-    with pacsv.CSVWriter(out, schema) as writer:
+def _held(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise InvalidError(
+            f"{path.suffix} cannot hold these rows: {str(error).splitlines()[0][:200]}",
+            hint=f"{path.with_suffix('.parquet').name} holds every type; or cast the column to text in a SELECT.",
+        ) from error
+
+
+@contextmanager
+def _csv(out: BinaryIO, schema: pa.Schema, delimiter: str = ",") -> Iterator[Write]:
+    with pacsv.CSVWriter(out, schema, write_options=pacsv.WriteOptions(delimiter=delimiter)) as writer:
         yield writer.write_batch
 
 
@@ -57,23 +108,32 @@ def _parquet(out: BinaryIO, schema: pa.Schema) -> Iterator[Write]:
 @contextmanager
 def _ndjson(out: BinaryIO, _schema: pa.Schema) -> Iterator[Write]:
     def put(batch: pa.RecordBatch) -> None:
-        for row in batch.to_pylist():
-            out.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+        out.writelines(_JSON.encode(row) + b"\n" for row in batch.to_pylist())
 
     yield put
 
 
 @contextmanager
 def _json(out: BinaryIO, _schema: pa.Schema) -> Iterator[Write]:
-    first: list[Any] = []
+    between = b"[\n"
 
     def put(batch: pa.RecordBatch) -> None:
+        nonlocal between
         for row in batch.to_pylist():
-            out.write((b",\n" if first else b"[\n") + json.dumps(row, ensure_ascii=False, default=str).encode())
-            first.append(1) if not first else None
+            out.write(between + _JSON.encode(row))
+            between = b",\n"
 
     yield put
-    out.write(b"\n]\n" if first else b"[]\n")
+    out.write(b"\n]\n" if between == b",\n" else b"[]\n")
 
 
-_WRITERS = {".csv": _csv, ".parquet": _parquet, ".ndjson": _ndjson, ".jsonl": _ndjson, ".json": _json}
+# Times as ISO 8601, decimals as numbers with every digit, bytes as base64, what is not a number as null.
+_JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+_WRITERS: dict[str, Callable[[BinaryIO, pa.Schema], AbstractContextManager[Write]]] = {
+    ".csv": _csv,
+    ".tsv": partial(_csv, delimiter="\t"),
+    ".parquet": _parquet,
+    ".ndjson": _ndjson,
+    ".jsonl": _ndjson,
+    ".json": _json,
+}

@@ -209,7 +209,7 @@ class _Job:
         """PII tags: those the dataset has, those asked for, and for other columns what name and content say."""
         asked, held = self.request.pii, base.pii if base else {}
         known = {c.name for c in base.columns} if base else set()
-        guesses = pii.tag_table(parquet.sample(loaded.written, PII_SAMPLE_ROWS))
+        guesses = pii.tag_table(parquet.sample(self.con, loaded.written, PII_SAMPLE_ROWS))
         columns = tuple(
             replace(c, pii=asked.get(c.name, held.get(c.name, "" if c.name in known else guesses.get(c.name, ""))))
             for c in loaded.written.columns

@@ -162,14 +162,22 @@ class Lake:
         return self.ingest(request, progress)
 
     def export(
-        self, source: str, path: Path, *, show_pii: bool = False, params: Params = None, progress: Progress = quiet
+        self,
+        source: str,
+        path: Path,
+        *,
+        show_pii: bool = False,
+        force: bool = False,
+        params: Params = None,
+        progress: Progress = quiet,
     ) -> int:
-        """Write a dataset (``workers@2``) or a SELECT to .csv, .parquet, .ndjson or .json; returns the rows.
+        """Write a dataset (``workers@2``) or a SELECT to .csv, .tsv, .parquet, .ndjson or .json; returns the rows.
 
-        Whole or not at all; PII masked unless asked for. Raises InvalidError for another ending.
+        Whole or not at all; PII masked unless asked for. Raises InvalidError for another ending, ConflictError for a
+        file that is there, unless ``force``.
         """
         sql = source if " " in source.strip() else f"SELECT * FROM {versions.ref_sql(source)}"
-        return export.write(self.queries, sql, path, params=params, show_pii=show_pii, progress=progress)
+        return export.write(self.queries, sql, path, params=params, show_pii=show_pii, progress=progress, force=force)
 
     def checks(self) -> list[Check]:
         """What `lh doctor` says of this lake."""

@@ -39,7 +39,7 @@ def find(catalog: Catalog, now: dt.datetime) -> list[Leftover]:
     """Everything that dead writers left, in datasets that can be read."""
     storage, oldest = catalog.storage, now.timestamp() - AGE_S
     found = [
-        _leftover("workplaces of dead writers", stage.FOLDER, [Entry(n, 0, "") for n in stage.dead(stage.place(storage))]),
+        _leftover("workplaces of dead writers", stage.FOLDER, _workplaces(storage)),
         _leftover("half-written files", "the lake", _drafts(storage, oldest)),
         _leftover("files of unfinished checks", "_catalog", _probes(storage, oldest)),
     ]
@@ -89,6 +89,16 @@ def has_log(storage: Storage, name: str) -> bool:
     """Whether a dataset's folder has a commit or a checkpoint, readable or not."""
     found = storage.entries(f"{folder(name)}/_delta_log/", limit=50)
     return any(e.key.endswith((".json", ".parquet", "_last_checkpoint")) for e in found)
+
+
+def has_any_dataset(storage: Storage) -> bool:
+    """Whether there is anything that a listing could list."""
+    return any(has_log(storage, name) for name in storage.folders("datasets"))
+
+
+def _workplaces(storage: Storage) -> list[Entry]:
+    root = stage.place(storage)
+    return [Entry(n, sum(p.stat().st_size for p in (root / n).rglob("*")), "") for n in stage.dead(root)]
 
 
 def _drafts(storage: Storage, oldest: float) -> list[Entry]:

@@ -139,7 +139,7 @@ class Queries:
             sql,
             params,
             truncated,
-            {m.name: m.version for m in prepared.tables.values()},
+            _snapshots(prepared.tables),
             masked,
             time.perf_counter() - started,
         )
@@ -275,6 +275,13 @@ class _Known:
     def __call__(self, name: str) -> bool:
         folded = guard.fold(name)
         return folded in self.pinned or self.catalog.find(folded) is not None
+
+
+def _snapshots(tables: Mapping[str, Manifest]) -> dict[str, int]:
+    """Dataset → version read; ``name@version`` → version where a statement reads several of one dataset."""
+    pairs = {(m.name, m.version) for m in tables.values()}
+    names = [name for name, _ in pairs]
+    return {n if names.count(n) == 1 else f"{n}@{v}": v for n, v in sorted(pairs)}
 
 
 def _mask(table: pa.Table, carriers: Mapping[int, str] | None) -> pa.Table:

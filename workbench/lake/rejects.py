@@ -47,13 +47,11 @@ def to_table(rejects: Iterable[Reject], *, header: Sequence[str] = (), delimiter
     """Rejects as a table of `SCHEMA`, in file order; header and delimiter of their file go along as metadata."""
     told = {"header": json.dumps(list(header)), "delimiter": delimiter}
     ordered = sorted(rejects, key=lambda r: (r.line, r.byte_offset))
-    return pa.Table.from_pylist(
-        [
-            {"line": r.line, "byte_offset": r.byte_offset, "column": r.column, "reason": r.reason, "raw": r.raw}
-            for r in ordered
-        ],
-        SCHEMA.with_metadata(told),
-    )
+    if not ordered:  # also spares the import that building an array from a list costs
+        return pa.Table.from_batches([], SCHEMA.with_metadata(told))
+    cells = zip(*((r.line, r.byte_offset, r.column, r.reason, r.raw) for r in ordered), strict=True)
+    columns = [pa.array(column, f.type) for column, f in zip(cells, SCHEMA, strict=True)]
+    return pa.table(columns, SCHEMA.with_metadata(told))
 
 
 def covered(rows: pa.Table, tagged: Mapping[str, str]) -> pa.Table:

@@ -50,7 +50,7 @@ class Survey:
     r"""Facts of a whole file. Sizes and counts are of bytes as they are in the file.
 
     ``crlf`` counts ``\r\n``, ``lf`` the other ``\n``, ``cr`` the other ``\r``. ``encoding`` is what Python calls
-    it, or `MIXED`. ``guessed``: nothing in the file proves the encoding.
+    it, or `MIXED`. ``guessed``: nothing in the file proves the encoding. ``long_line``: some line may be over 1 MiB.
     """
 
     size_bytes: int
@@ -63,6 +63,7 @@ class Survey:
     nul: int
     compression: str = ""
     guessed: bool = False
+    long_line: bool = False
 
 
 Progress = Callable[[int, int], None]
@@ -95,7 +96,10 @@ def survey(path: Path, *, encoding: str | None = None, on_progress: Progress | N
             hashed.result()
             if on_progress:
                 on_progress(f.tell(), size)
-    facts = Survey(size, digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression)
+    facts = Survey(
+        size, digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression,
+        long_line=count.long_line,
+    )  # fmt: skip
     if compression:
         return facts
     if encoding:
@@ -110,7 +114,7 @@ class _Count:
 
     def __init__(self, head: bytes) -> None:
         self.lf = self.crlf = self.cr = self.quotes = self.nul = 0
-        self.ascii = True
+        self.ascii, self.long_line = True, False
         self.utf8 = not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._last = b""
@@ -123,7 +127,9 @@ class _Count:
         if n:
             pairs += int(np.count_nonzero(returns[:-1] & (codes[1:] == ord("\n"))))
         self.crlf += pairs
-        self.lf += int(np.count_nonzero(codes == ord("\n"))) - pairs
+        ends = int(np.count_nonzero(codes == ord("\n")))
+        self.lf += ends - pairs
+        self.long_line |= not ends and len(block) == BLOCK
         self.cr += n - pairs
         self.quotes += int(np.count_nonzero(codes == ord('"')))
         self.nul += int(np.count_nonzero(codes == 0))

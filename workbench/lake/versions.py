@@ -17,6 +17,8 @@ from workbench.errors import InvalidError
 from workbench.lake.mapping import quote
 
 _WORDS = ("today", "yesterday")
+MOST_DIGITS = 18
+_DAY = r"\d{4}-?\d\d-?\d\d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +90,33 @@ def _is_name(token: _Token) -> bool:
     return token.kind == "identifier" and bool(re.match(r'["\w]', token.text))
 
 
+def _is_table(tokens: Sequence[_Token], i: int) -> bool:
+    """A name that may be a table's. Of the engine's keywords (name, data, …) only one that stands where tables do."""
+    before = tokens[i - 1].text.casefold() if i else ""
+    if before == ".":
+        return False
+    return _is_name(tokens[i]) or (tokens[i].kind == "keyword" and before in {"from", "join"})
+
+
+def _number(text: str) -> int | None:
+    if not re.fullmatch("[0-9]+", text):
+        return None
+    if len(text) > MOST_DIGITS:
+        raise InvalidError(f"No dataset has as many versions as {text[:20]}….", hint="lh snapshots NAME")
+    return int(text)
+
+
 def _short(tokens: Sequence[_Token], i: int) -> tuple[TableRef, int] | None:
     """``name@version`` with nothing between."""
-    if i + 2 >= len(tokens) or not _is_name(tokens[i]) or (i and tokens[i - 1].text == "."):
+    if i + 2 >= len(tokens) or not _is_table(tokens, i):
         return None
     at, value = tokens[i + 1], tokens[i + 2]
     if at.text != "@" or not at.glued or not value.glued:
         return None
     name = _plain(tokens[i].text)
-    if value.kind == "numeric_const" and value.text.isdigit():
-        return TableRef(name, int(value.text), None, f"{name}@{value.text}"), i + 3
+    number = _number(value.text) if value.kind == "numeric_const" else None
+    if number is not None:
+        return TableRef(name, number, None, f"{name}@{number}"), i + 3
     text = _text(value)
     if text is None:
         return None
@@ -106,7 +125,7 @@ def _short(tokens: Sequence[_Token], i: int) -> tuple[TableRef, int] | None:
 
 def _long(tokens: Sequence[_Token], i: int) -> tuple[TableRef, int] | None:
     """``name AT (VERSION => 2)``, ``name AT (TIMESTAMP => '2026-11-01')``."""
-    if i + 6 >= len(tokens) or not _is_name(tokens[i]) or tokens[i + 1].text.casefold() != "at":
+    if i + 6 >= len(tokens) or not _is_table(tokens, i) or tokens[i + 1].text.casefold() != "at":
         return None
     words = [t.text.casefold() for t in tokens[i + 1 : i + 8]]
     arrow = "".join(words[3:5]) if words[3] == "=" else words[3]
@@ -117,8 +136,9 @@ def _long(tokens: Sequence[_Token], i: int) -> tuple[TableRef, int] | None:
     if close.text != ")":
         return None
     name, after = _plain(tokens[i].text), i + 3 + width
-    if words[2] == "version" and value.text.isdigit():
-        return TableRef(name, int(value.text), None, f"{name}@{value.text}"), after
+    number = _number(value.text) if words[2] == "version" else None
+    if number is not None:
+        return TableRef(name, number, None, f"{name}@{number}"), after
     text = _text(value)
     return (TableRef(name, None, text, f"{name}@{text}"), after) if text and words[2] == "timestamp" else None
 
@@ -149,15 +169,16 @@ def parse_ref(ref: str) -> tuple[str, int | None, dt.datetime | None]:
     name, at, version = ref.strip().partition("@")
     if not at:
         return name, None, None
-    if version.isdigit():
-        return name, int(version), None
+    number = _number(version)
+    if number is not None:
+        return name, number, None
     return name, None, moment(version.strip("'\""))
 
 
 def ref_sql(ref: str) -> str:
     """A reference as it stands in SQL: ``workers@'2026-11-01'``."""
     name, at, version = ref.strip().partition("@")
-    if not at or version.isdigit():
+    if not at or _number(version) is not None:
         return f"{quote(name)}{at}{version}"
     plain = version.strip("'\"")
     moment(plain)
@@ -170,19 +191,28 @@ def moment(text: str, *, now: dt.datetime | None = None) -> dt.datetime:
     A day means its end, so ``@'2026-11-01'`` is how things stood when that day was over; a time without a zone is the
     reader's own. 'today' and 'yesterday' are such days. Raises InvalidError for anything else.
     """
-    present = now or dt.datetime.now().astimezone()
     word = text.strip().casefold()
     try:
-        day = present.date() - dt.timedelta(days=_WORDS.index(word)) if word in _WORDS else dt.date.fromisoformat(word)
-    except ValueError:
-        day = None
-    if day is not None:
-        return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), present.tzinfo) - dt.timedelta(microseconds=1)
-    try:
-        found = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise InvalidError(
-            f"{text!r} is no version: neither a number nor a time.",
-            hint="workers@2, workers@'2026-11-01', workers@'2026-11-01 14:30', workers@yesterday",
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=present.tzinfo)
+        if word in _WORDS:
+            return _end_of((now or dt.datetime.now().astimezone()).date() - dt.timedelta(days=_WORDS.index(word)), now)
+        if re.fullmatch(_DAY, word):
+            return _end_of(dt.date.fromisoformat(word), now)
+        if re.match(_DAY, word):  # a week is ISO too, and nobody means it
+            return _placed(dt.datetime.fromisoformat(text.strip()), now)
+    except (ValueError, OverflowError):
+        pass  # 30 February: no version either
+    raise InvalidError(
+        f"{text[:80]!r} is no version: neither a number nor a time.",
+        hint="workers@2, workers@'2026-11-01', workers@'2026-11-01 14:30', workers@yesterday",
+    )
+
+
+def _end_of(day: dt.date, now: dt.datetime | None) -> dt.datetime:
+    return _placed(dt.datetime.combine(day, dt.time.max), now)
+
+
+def _placed(when: dt.datetime, now: dt.datetime | None) -> dt.datetime:
+    """A time without a zone is in the reader's, by the rules of that day (summer time), not of today."""
+    if when.tzinfo:
+        return when
+    return when.replace(tzinfo=now.tzinfo) if now else when.astimezone()

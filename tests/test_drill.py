@@ -1,0 +1,214 @@
+"""The crash drill keeps its promise on a whole storage, and breaks it on each kind of broken one."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from workbench.lake.drill import Plan, drill, judge, open_by_url
+from workbench.lake.drill_crew import BATCH_ROWS, PHASES, SHARED, Post, rows, unlike
+from workbench.lake.report import Request
+from workbench.lake.s3 import open_storage
+from workbench.lake.stage import dead, place, stage, sweep
+from workbench.lake.storage import Entry, LocalStorage, Storage
+
+SHORT = Plan(writers=3, readers=1, batches=1, kills=8, seed=3)
+HOLD = """
+import sys
+from pathlib import Path
+from workbench.lake.stage import stage
+from workbench.lake.storage import LocalStorage
+with stage(LocalStorage(Path(sys.argv[1]))) as folder:
+    (folder / "rows.parquet").write_text("half")
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def unwatched(stage_name: str, done: float, total: float) -> None:
+    pass
+
+
+class Forgetful(LocalStorage):
+    """Says that a file is in, and loses every one of them that another adoption follows."""
+
+    last: Path | None = None
+
+    def adopt(self, local: Path, key: str) -> Entry:
+        entry = super().adopt(local, key)
+        if self.last:
+            self.last.unlink(missing_ok=True)
+        self.last = self.path(key)
+        return entry
+
+
+class Hasty(LocalStorage):
+    """Acknowledges a file at once and writes it behind the writer's back: who is killed meanwhile has promised air."""
+
+    def adopt(self, local: Path, key: str) -> Entry:
+        kept, target = local.with_name("kept"), self.path(key)
+        local.rename(kept)
+        body = kept.read_bytes()
+        later = threading.Timer(30, target.write_bytes, [body])
+        later.daemon = True
+        later.start()
+        return Entry(key, len(body), "")
+
+
+def open_forgetful(url: str, environ: Mapping[str, str]) -> Storage:
+    return Forgetful(Path(url))
+
+
+def open_hasty(url: str, environ: Mapping[str, str]) -> Storage:
+    return Hasty(Path(url))
+
+
+@pytest.mark.drill
+def test_a_whole_lake_loses_nothing(tmp_path):
+    told = []
+    outcome = drill(str(tmp_path / "lake"), SHORT, environ={}, progress=lambda *at: told.append(at))
+    assert outcome.faults == ()
+    assert outcome.kills == sum(outcome.killed_in.values()) == SHORT.kills
+    assert set(outcome.killed_in) <= set(PHASES)
+    assert outcome.batches >= outcome.acknowledged >= SHORT.writers * SHORT.batches + 1
+    assert outcome.rows == outcome.batches * BATCH_ROWS
+    assert outcome.reads > 0
+    assert told[-1] == ("kill", SHORT.kills, SHORT.kills)
+
+
+@pytest.mark.drill
+@pytest.mark.s3
+def test_a_bucket_loses_nothing(s3_server):
+    plan = Plan(writers=2, readers=1, batches=1, kills=4)
+    outcome = drill(f"{s3_server.add_bucket()}/lake", plan, environ=s3_server.environ(), progress=unwatched)
+    assert outcome.faults == ()
+    assert outcome.kills == plan.kills
+    assert outcome.batches >= outcome.acknowledged >= 3
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("opener", [open_forgetful, open_hasty])
+def test_a_storage_that_breaks_its_word_is_found_out(tmp_path, opener):
+    plan = Plan(writers=1, readers=0, batches=3, kills=0)
+    outcome = drill(str(tmp_path / "lake"), plan, environ={}, opener=opener, progress=unwatched)
+    assert not outcome.passed
+    said = "\n".join(outcome.faults)
+    assert "gone" in said or "cannot be read" in said
+    assert "acknowledged and lost" in said
+
+
+@pytest.fixture
+def post(tmp_path):
+    (tmp_path / "notes").mkdir()
+    return Post(str(tmp_path / "lake"), {}, str(tmp_path / "notes"), open_by_url)
+
+
+def load(post, batch, *, keep=BATCH_ROWS, name=SHARED, promise=True):
+    path = post.here / f"{batch}-{keep}.csv"
+    with path.open("w", newline="") as out:
+        csv.writer(out, lineterminator="\n").writerows([["batch", "line", "mark"], *list(rows(batch))[:keep]])
+    post.lake().ingest(Request(path, name))
+    if promise:
+        with (post.here / "1.acks").open("a") as acks:
+            acks.write(f"{name} {batch}\n")
+
+
+def test_a_lake_with_all_that_was_promised_passes(post):
+    load(post, "w1-0")
+    load(post, "w1-1")
+    load(post, "w2-0", promise=False)  # committed, and killed before it could say so
+    found = judge(post)
+    assert (found.batches, found.versions, found.faults) == (3, 3, ())
+
+
+def test_a_lost_commit_is_named(post):
+    load(post, "w1-0")
+    load(post, "w1-1")
+    (Path(post.url) / "datasets" / SHARED / "_delta_log" / f"{1:020}.json").unlink()
+    assert f"{SHARED}: acknowledged and lost: w1-1" in judge(post).faults
+
+
+def test_a_torn_batch_is_named(post):
+    load(post, "w1-0")
+    load(post, "w1-1", keep=7)
+    faults = "\n".join(judge(post).faults)
+    assert f"{SHARED}: torn or doubled: w1-1" in faults
+    assert f"{SHARED}@2 has 47 rows" in faults
+
+
+def test_a_batch_in_two_places_is_named(post):
+    load(post, "w1-0")
+    load(post, "w1-0", name="drill_1")
+    assert f"w1-0 is in drill_1 and in {SHARED}" in judge(post).faults
+
+
+def test_one_changed_value_is_seen(post):
+    load(post, "w1-0")
+    table = post.lake().sql(f"SELECT batch, line, mark FROM {SHARED} ORDER BY line").table
+    assert unlike(table) == ([], {"w1-0"})
+    column = [*table.column("mark").to_pylist()[:-1], "m0"]
+    assert unlike(table.set_column(2, "mark", [column])) == (["w1-0"], {"w1-0"})
+    assert unlike(table.slice(1))[0] == ["w1-0"]
+
+
+def test_a_workplace_outlives_its_owner_only_until_the_next_writer(tmp_path, post):
+    load(post, "w1-0")
+    storage = LocalStorage(Path(post.url))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, post.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        name = owner.stdout.readline().strip()
+        assert sweep(place(storage)) == 0  # never the living's
+        assert (place(storage) / name / "rows.parquet").exists()
+        owner.kill()
+    assert dead(place(storage)) == [name]
+    assert f"stale workplace: {name}" in judge(post).faults
+    with stage(storage):
+        assert [p.name for p in place(storage).iterdir() if p.name.startswith(name)] == []
+    assert list(place(storage).iterdir()) == []
+
+
+@pytest.mark.s3
+def test_a_bucket_has_its_workplaces_in_a_folder_of_the_users_own(s3_bucket):
+    storage = open_storage(f"{s3_bucket}/lake")
+    with stage(storage) as folder:
+        assert folder.parent == place(storage)
+        assert folder.parent.stat().st_mode & 0o077 == 0
+        (folder / "rows.parquet").write_text("x")
+        assert storage.entries() == []
+    assert not folder.exists()
+
+
+def test_a_workplace_in_a_folder_of_somebody_else_is_refused(tmp_path, s3_bucket, monkeypatch):
+    code = "from workbench.lake.stage import stage; from workbench.lake.s3 import open_storage; "
+    code += f"stage(open_storage({s3_bucket!r})).__enter__()"
+    (tmp_path / f"lakehouse-staging-{getpass.getuser()}").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "belongs to somebody else" in done.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def lh(*words, **environ):
+    command = [str(Path(sys.executable).with_name("lh")), *words]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environ})
+
+
+@pytest.mark.drill
+def test_the_command_tells_and_exits_by_what_it_found(tmp_path):
+    done = lh("drill", "--lake", str(tmp_path / "lake"), "--writers", "1", "--readers", "1", "--kills", "1", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["passed"], told["kills"], told["faults"]) == (0, True, 1, [])
+    again = lh("drill", "--lake", str(tmp_path / "lake"))
+    assert again.returncode == 1
+    assert "holds datasets" in again.stderr

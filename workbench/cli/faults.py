@@ -1,0 +1,72 @@
+"""What went wrong, in words: any exception that reaches the door as an error of the tree and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+import traceback
+from dataclasses import dataclass
+
+from workbench.errors import InvalidError, WorkbenchError
+
+_USAGE = 2
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as it is told, and the code that the process ends with."""
+
+    error: WorkbenchError
+    exit_code: int
+
+
+def told(error: Exception) -> Fault:
+    """The fault of an exception. Words for what a user can cause; the rest is said to be a fault of lh."""
+    if isinstance(error, WorkbenchError):
+        return Fault(error, error.exit_code)
+    if isinstance(error, OSError):
+        return Fault(_system(error), 1)
+    if isinstance(error, MemoryError):
+        said = WorkbenchError(
+            "Out of memory.", hint="LH_MEMORY_MB and LH_INGEST_MEMORY_MB limit the engine; see lh config"
+        )
+        return Fault(said, 1)
+    usage = _usage(error)
+    return Fault(usage, _USAGE) if usage else Fault(_unexpected(error), 1)
+
+
+def _system(error: OSError) -> WorkbenchError:
+    """What the operating system refused."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    what = (error.strerror or str(error) or type(error).__name__).rstrip(".")
+    hint = "Look at the path, or give another lake: --lake FOLDER"
+    if error.errno in _FULL:
+        hint = "Make room on that disk (TMPDIR names the folder for large temporary files), then run it again."
+    elif error.errno in _CLOSED:
+        hint = f"Check who may write there: ls -ld {shlex.quote(os.fsdecode(error.filename))}" if where else hint
+    return WorkbenchError(f"{where}{what}.", hint=hint)
+
+
+def _usage(error: Exception) -> WorkbenchError | None:
+    """A mistake in the command line, or None. Typer's usage errors have no public common base, but one method."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "lh"
+    return InvalidError(message(), hint=f"{path} --help")
+
+
+def _unexpected(error: Exception) -> WorkbenchError:
+    """What nobody thought of: named in one line, in full when LH_DEBUG asks."""
+    if os.environ.get("LH_DEBUG"):
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    words = " ".join(str(error).split())[:300]
+    return WorkbenchError(
+        f"lh failed in a way nobody foresaw: {type(error).__name__}{f': {words}' if words else ''}",
+        hint="The same command with LH_DEBUG=1 before it shows where; please report that.",
+    )
