@@ -8,14 +8,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from workbench.lake.drill import Plan, drill, judge, open_by_url
-from workbench.lake.drill_crew import BATCH_ROWS, PHASES, SHARED, Post, rows, unlike
+from workbench.lake.drill_crew import BATCH_ROWS, PHASES, SHARED, STOP, Post, read, rows, unlike
 from workbench.lake.report import Request
 from workbench.lake.s3 import open_storage
 from workbench.lake.stage import dead, place, stage, sweep
@@ -88,7 +90,7 @@ def test_a_whole_lake_loses_nothing(tmp_path):
 @pytest.mark.drill
 @pytest.mark.s3
 def test_a_bucket_loses_nothing(s3_server):
-    plan = Plan(writers=2, readers=1, batches=1, kills=4)
+    plan = Plan(writers=2, readers=1, batches=1, kills=3)
     outcome = drill(f"{s3_server.add_bucket()}/lake", plan, environ=s3_server.environ(), progress=unwatched)
     assert outcome.faults == ()
     assert outcome.kills == plan.kills
@@ -160,21 +162,69 @@ def test_one_changed_value_is_seen(post):
     assert unlike(table.slice(1))[0] == ["w1-0"]
 
 
-def test_a_workplace_outlives_its_owner_only_until_the_next_writer(tmp_path, post):
+def test_an_older_version_without_its_files_is_named(post):
     load(post, "w1-0")
-    storage = LocalStorage(Path(post.url))
+    load(post, "w1-1")
+    old = post.lake().get(f"{SHARED}@1").files[0].path
+    post.lake().compact(SHARED)
+    (Path(post.url) / "datasets" / SHARED / old).unlink()
+    assert f"{SHARED}@1: files gone or cut: {old}" in judge(post).faults
+
+
+class Stopping(LocalStorage):
+    """Ends the drill while the first answer is on its way, so that a reader reads once."""
+
+    def stat(self, key: str) -> Entry | None:
+        (self.root.parent / "notes" / STOP).touch()
+        return super().stat(key)
+
+
+def open_stopping(url: str, environ: Mapping[str, str]) -> Storage:
+    return Stopping(Path(url))
+
+
+@pytest.mark.parametrize(
+    ("keep", "promised", "said"),
+    [(BATCH_ROWS, "w1-0", ""), (7, "w1-0", "torn ['w1-0']"), (BATCH_ROWS, "w1-9", "not seen ['w1-9']")],
+)
+def test_a_reader_sees_what_is_torn_or_late(post, keep, promised, said):
+    load(post, "w1-0", keep=keep, promise=False)
+    (post.here / "1.acks").write_text(f"{SHARED} {promised}\n")
+    try:
+        read(replace(post, opener=open_stopping), 5)
+    finally:
+        tempfile.tempdir = None  # a reader is a process of its own, and this one is not
+    faults = [p.read_text() for p in post.here.glob("*.fault")]
+    assert (post.here / "5.reads").read_text() == "1"
+    assert len(faults) == (1 if said else 0)
+    assert all(said in fault for fault in faults)
+
+
+def die_at_work(storage):
+    """Kill a process that has a workplace; returns the workplace's name."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, post.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, storage.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:
         name = owner.stdout.readline().strip()
         assert sweep(place(storage)) == 0  # never the living's
         assert (place(storage) / name / "rows.parquet").exists()
         owner.kill()
+    return name
+
+
+def test_a_workplace_outlives_its_owner_only_until_the_next_writer(tmp_path):
+    storage = LocalStorage(tmp_path / "lake")
+    name = die_at_work(storage)
     assert dead(place(storage)) == [name]
-    assert f"stale workplace: {name}" in judge(post).faults
-    with stage(storage):
-        assert [p.name for p in place(storage).iterdir() if p.name.startswith(name)] == []
+    with stage(storage) as folder:
+        assert {p.name for p in place(storage).iterdir()} == {folder.name, f"{folder.name}.lock"}
     assert list(place(storage).iterdir()) == []
+
+
+def test_a_stale_workplace_is_named(post):
+    load(post, "w1-0")
+    name = die_at_work(LocalStorage(Path(post.url)))
+    assert judge(post).faults == (f"stale workplace: {name}",)
 
 
 @pytest.mark.s3

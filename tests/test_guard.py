@@ -11,7 +11,6 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryError, WorkbenchError
-from workbench.lake import guard
 
 CANARY = "c4n4ry-1f2e3d"
 WORKERS = pa.table(
@@ -284,7 +283,7 @@ ODD = [
     "SELECT * FROM \ufeffread_text('%P/secret.txt')",
     "FROM\u00a0read_text('%P/secret.txt')",
     "FROM\u2003'%P/secret.csv'",
-    "FROM\u3000\"%OWN\"",
+    'FROM\u3000"%OWN"',
     "SELECT * FROM workers\u202e",
     "SELECT 1;\u00a0ATTACH '%P/secret.db'",
     "SELECT 1\uff1bSELECT 2",
@@ -344,8 +343,10 @@ def test_no_condition_gets_further_than_a_statement(wb, untouched, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["true) UNION SELECT 1 --", "1=1 ORDER BY 1", "true) OR (1=1", "true LIMIT 1", "true GROUP BY 1", "true) FROM sales --",
-     "true) QUALIFY (true", "true) HAVING (true", "true WINDOW w AS ()", "true USING SAMPLE 1", ") OR (", "", " ", "-- x",
+    ["true) UNION SELECT 1 --", "1=1 ORDER BY 1", "true) OR (1=1", "true LIMIT 1", "true GROUP BY 1",
+    "true) FROM sales --",
+     "true) QUALIFY (true", "true) HAVING (true", "true WINDOW w AS ()", "true USING SAMPLE 1", ") OR (", "", " ",
+     "-- x",
      "/*", "true) /*", "*/ true", "1, 2", "true AS x", "COLUMNS(*) = 1; SELECT 2", "true)\n--\n; SELECT (1"],
 )  # fmt: skip
 def test_a_condition_is_one_condition(wb, text):

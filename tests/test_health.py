@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import threading
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -164,12 +166,36 @@ def test_what_dead_writers_left_is_named_and_swept(lake):
     assert not_ok(lake) == []
 
 
-def test_a_sweep_takes_nothing_from_a_log_that_cannot_be_read(lake):
+def cut_off(lake):
     for version in (1, 2, 3):
         log(lake, version).write_bytes(b"{")
+
+
+def from_the_future(lake):
+    text = log(lake, 1).read_text()
+    assert '"minReaderVersion":' in text
+    log(lake, 1).write_text(re.sub(r'"minReaderVersion":\d+', '"minReaderVersion":99', text))
+
+
+def test_a_sweep_keeps_rejects_that_a_snapshot_names(lake, tmp_path):
+    (tmp_path / "bad.csv").write_text("worker_id,city\n77,Aurora\nseven,Elgin\n")
+    with workbench.connect(lake) as wb:
+        assert wb.ingest(tmp_path / "bad.csv", "workers", quarantine=True).rejected == 1
+        for path in (lake / "_rejects").rglob("*.parquet"):
+            age(path)
+        assert leftovers.sweep(wb.lake.catalog, dt.datetime.now(dt.UTC)) == []
+        assert wb.lake.rejects("workers")[0].rows.num_rows == 1
+
+
+@pytest.mark.parametrize("damage", [cut_off, from_the_future])
+def test_a_sweep_takes_nothing_from_a_log_that_cannot_be_read(lake, damage):
+    damage(lake)
     files = sorted(p for p in (lake / "datasets").rglob("*") if p.is_file())
     for path in files:
         age(path)
+    found = not_ok(lake)
+    assert {(c.name, c.state) for c in found} == {("dataset workers", "broken")}
+    assert ("update" in found[0].fix) == (damage is from_the_future)
     with workbench.connect(lake) as wb:
         later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
         assert leftovers.sweep(wb.lake.catalog, later) == []
@@ -253,22 +279,59 @@ def test_a_bucket_that_is_not_there_and_no_credentials(s3_server):
     assert "export AWS_ACCESS_KEY_ID=" in bare.stdout
 
 
-class Unconditional(S3Storage):
-    """A bucket whose commits are plain PUTs: of two racing ones both seem to win."""
+class Careless(BaseHTTPRequestHandler):
+    """A store that takes every PUT, whatever condition it came with: what the server behind it is never asked."""
 
-    def delta_options(self):
-        return super().delta_options() | {"aws_conditional_put": "disabled", "AWS_S3_ALLOW_UNSAFE_RENAME": "true"}
+    behind = ""
+    protocol_version = "HTTP/1.1"
+
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kept = {k: v for k, v in self.headers.items() if k.lower() not in {"if-none-match", "if-match", "host"}}
+        connection = HTTPConnection(self.behind, timeout=START_S)
+        connection.request(self.command, self.path, body, kept)
+        answer = connection.getresponse()
+        said = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"transfer-encoding", "connection", "content-length", "server", "date"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+        connection.close()
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward
+
+    def log_message(self, format, *args):  # noqa: A002 - the name that the base class gives it
+        pass
+
+
+@pytest.fixture
+def careless_s3(s3_server):
+    behind = s3_server.endpoint_url.removeprefix("http://")
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Careless,), {"behind": behind})) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield s3_server.environ() | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.s3
-@pytest.mark.parametrize(("kind", "state"), [(S3Storage, "ok"), (Unconditional, "broken")])
-def test_a_store_without_conditional_put_is_found_out(s3_server, kind, state):
-    storage = kind(f"{s3_server.add_bucket()}/lake", load_credentials(s3_server.environ(), None))
-    found = {c.name: c for c in health.checks(Catalog(storage), dt.datetime.now(dt.UTC))}
-    assert found["storage"].state == "ok"
-    assert found["several writers"].state == state
-    assert ("conditional PUT" in found["several writers"].fix) == (state == "broken")
-    assert storage.entries() == []
+def test_a_store_without_conditional_put_is_found_out(s3_server, careless_s3):
+    url, now = f"{s3_server.add_bucket()}/lake", dt.datetime.now(dt.UTC)
+    for environ, state, said in (
+        (s3_server.environ(), "ok", "one won and one was told"),
+        (careless_s3, "broken", "of two racing commits 2 won"),
+    ):
+        storage = S3Storage(url, load_credentials(environ, None))
+        found = {c.name: c for c in health.checks(Catalog(storage), now)}
+        assert found["storage"].state == "ok"
+        assert (found["several writers"].state, said in found["several writers"].message) == (state, True)
+        assert ("conditional PUT" in found["several writers"].fix) == (state == "broken")
+        assert storage.entries() == []
 
 
 def test_packages_there_too_old_and_missing():

@@ -13,7 +13,10 @@ from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, Q
 from workbench.lake.engine import Watch
 from workbench.lake.query import Access
 
-ROSTER = "worker_id,name,city,phone,notes\n1,Ann Lee,Joliet,815-555-0100,calls 312-555-0199\n2,Bo Cruz,Chicago,312-555-0101,ssn 123-45-6789\n"
+ROSTER = (
+    "worker_id,name,city,phone,notes\n1,Ann Lee,Joliet,815-555-0100,calls 312-555-0199\n"
+    "2,Bo Cruz,Chicago,312-555-0101,ssn 123-45-6789\n"
+)
 SLOW = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 1"
 
 
@@ -98,10 +101,12 @@ def test_another_thread_can_cancel(wb):
      "SELECT upper(name) FROM workers", "SELECT w.name n FROM workers w", "SELECT * FROM workers",
      "SELECT x FROM (SELECT name AS x FROM workers)", "WITH a AS (SELECT name n FROM workers) SELECT n AS m FROM a",
      "SELECT list(name) FROM workers", "SELECT {'a': name} AS s FROM workers", "SELECT min(name) FROM workers",
-     "SELECT string_agg(name, ',') FROM workers", "SELECT workers FROM workers", "SELECT t.a FROM (SELECT name FROM workers) t(a)",
+     "SELECT string_agg(name, ',') FROM workers", "SELECT workers FROM workers",
+     "SELECT t.a FROM (SELECT name FROM workers) t(a)",
      "SELECT city FROM workers UNION ALL SELECT name FROM workers", "SELECT name AS city FROM workers ORDER BY 1",
      "SELECT (SELECT name FROM workers LIMIT 1) AS city", "SELECT first_value(name) OVER () FROM workers",
-     "SELECT unnest([name, city]) FROM workers", "SELECT to_json(workers) FROM workers", "SELECT * RENAME (name AS city2) FROM workers",
+     "SELECT unnest([name, city]) FROM workers", "SELECT to_json(workers) FROM workers",
+     "SELECT * RENAME (name AS city2) FROM workers",
      "SELECT COLUMNS('na.*') FROM workers", "SELECT substr(name, 1, 7) AS a FROM workers",
      "FROM workers SELECT name", "SELECT name FROM workers@1", "SELECT CASE WHEN true THEN name END FROM workers"],
 )  # fmt: skip
@@ -126,7 +131,11 @@ def test_shapes_in_free_text_are_masked_by_value(wb):
 
 
 def test_an_error_does_not_carry_a_value(wb):
-    for sql in ("SELECT CAST(name AS INTEGER) FROM workers", "SELECT error(name) FROM workers", "SELECT name::DATE FROM workers"):
+    for sql in (
+        "SELECT CAST(name AS INTEGER) FROM workers",
+        "SELECT error(name) FROM workers",
+        "SELECT name::DATE FROM workers",
+    ):
         with pytest.raises(QueryError) as failed:
             wb.sql(sql)
         assert "Ann" not in str(failed.value)
@@ -156,7 +165,9 @@ def test_the_door_is_read_only(wb, sql):
 def test_a_condition_is_only_a_condition(wb):
     manifest = wb.lake.get("workers")
     assert wb.lake.queries.matching(manifest, "worker_id", "city = 'Joliet' OR false").to_pylist() == [1]
-    assert wb.lake.queries.matching(manifest, "worker_id", "city IN (SELECT city FROM workers@1) -- all").to_pylist() == [1, 2]
+    assert wb.lake.queries.matching(
+        manifest, "worker_id", "city IN (SELECT city FROM workers@1) -- all"
+    ).to_pylist() == [1, 2]
     for text in ("true) UNION SELECT 1 --", "true; DROP TABLE x", "1=1 ORDER BY 1", "true) OR (1=1", "true LIMIT 1"):
         with pytest.raises((QueryError, InvalidError)):
             wb.lake.queries.matching(manifest, "worker_id", text)
@@ -165,7 +176,8 @@ def test_a_condition_is_only_a_condition(wb):
 def test_a_stream_is_masked_like_an_answer(wb):
     schema, batches = wb.lake.queries.stream("SELECT name, notes FROM workers")
     table = pa.Table.from_batches(batches, schema)
-    assert "Ann" not in str(table.to_pylist()) and "6789" not in str(table.to_pylist())
+    assert "Ann" not in str(table.to_pylist())
+    assert "6789" not in str(table.to_pylist())
     schema, batches = wb.lake.queries.stream("SELECT name FROM workers", show_pii=True)
     assert pa.Table.from_batches(batches, schema).column(0).to_pylist() == ["Ann Lee", "Bo Cruz"]
 

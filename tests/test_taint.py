@@ -49,6 +49,13 @@ def _shown(wb, sql):
     return repr([list(row.values()) for row in answer.table.to_pylist()])
 
 
+def _streamed(wb, sql):
+    try:
+        return repr([batch.to_pydict() for batch in wb.lake.queries.stream(sql)[1]])
+    except QueryError as error:
+        return str(error)
+
+
 def _tells(shown):
     return [s for s in SECRETS if s in shown.casefold()]
 
@@ -128,8 +135,14 @@ SELECT v FROM (SELECT CASE WHEN levenshtein(name, x.v)=0 THEN 1 END AS h, x.v FR
 SELECT name.upper(), name.substr(1,2) FROM workers
 SELECT chr(c::INT) AS q FROM workers, range(32,127) b(c) WHERE substr(name,1,1) = q
 SELECT c FROM workers, range(32,127) b(c) WHERE (CASE WHEN substr(name,1,1) = chr(c::INT) THEN true END)
-""".strip().splitlines()
-FUNCTIONS = r"""
+SELECT pay FROM (SELECT unnest({'pay': name}), pay FROM workers)
+SELECT pay FROM (SELECT s.*, pay FROM (SELECT {'pay': name} AS s, pay FROM workers))
+SELECT city_1 FROM (SELECT city, name AS city, state AS city_1 FROM workers)
+SELECT state FROM (SELECT lower(COLUMNS('name')) AS state, state AS x FROM workers)
+SELECT a.pay FROM (SELECT #2, pay FROM (SELECT city AS x, name AS pay FROM workers)) a(x, pay)
+
+""".strip().splitlines()  # noqa: E501
+_FUNCTIONS = r"""
 reverse(name) | left(name, 3) | right(name, 3) | substr(name, 1, 3) | name[1:3] | name || '' | concat('a', name)
 upper(name) | replace(name, 'q', 'q') | to_json(name) | json_object('a', name) | encode(name) | base64(encode(name))
 md5(name) | ascii(name) | string_split(name, '') | regexp_extract(name, '.*') | regexp_replace(name, '^', '') | -phone
@@ -146,13 +159,19 @@ to_json(workers) | string_agg(name, ',') FILTER (city <> 'x') | string_agg(city 
 list_sort(list(name)) | unnest(list(name)) | list_transform([name], lambda x: x || '!') | translate(name, 'q', 'q')
 list_filter([name, city], lambda x: true) | [x FOR x IN [name]] | list_reduce([name], lambda a, b: a || b)
 lpad(name, 9, '-') | trim(name) | hex(name) | url_encode(name) | strip_accents(name) | nfc_normalize(name) | name.upper()
-""".strip().replace("\n", " | ").split(" | ")
+"""  # noqa: E501
+FUNCTIONS = _FUNCTIONS.strip().replace("\n", " | ").split(" | ")
 
 
 @pytest.mark.parametrize("sql", [*ATTACKS, *(f"SELECT {f} FROM workers" for f in FUNCTIONS)])
 def test_no_wording_shows_a_tagged_value(wb, sql):
     assert wb.sql(sql).masked
-    for text in (sql, f"SELECT * FROM ({sql}) q", f"SELECT q FROM ({sql}) q", f"SELECT to_json(q) AS city FROM ({sql}) q"):
+    for text in (
+        sql,
+        f"SELECT * FROM ({sql}) q",
+        f"SELECT q FROM ({sql}) q",
+        f"SELECT to_json(q) AS city FROM ({sql}) q",
+    ):
         assert not _tells(_shown(wb, text)), (text, _shown(wb, text))
 
 
@@ -164,7 +183,7 @@ def test_an_expression_stays_covered_through_cte_union_and_struct(wb, expression
         f"SELECT q.s.city FROM (SELECT {{'city': x}} AS s FROM (SELECT {expression} AS x FROM workers)) q",
         f"SELECT city FROM (SELECT unnest({{'city': x}}) FROM (SELECT {expression} AS x FROM workers))",
         f"SELECT NULL AS city UNION ALL SELECT x::VARCHAR FROM (SELECT {expression} AS x FROM workers)",
-        f"SELECT city FROM clients UNION BY NAME SELECT x::VARCHAR AS city FROM (SELECT {expression} AS x FROM workers)",
+        f"SELECT city FROM clients UNION BY NAME SELECT x::VARCHAR AS city FROM (SELECT {expression} x FROM workers)",
         f"SELECT city FROM (SELECT {expression} AS city FROM workers) QUALIFY row_number() OVER () > 0",
     ):
         assert not _tells(_shown(wb, sql)), (sql, _shown(wb, sql))
@@ -211,7 +230,7 @@ SELECT b FROM (SELECT name AS a, pay * 2 AS b, b + 1 AS c FROM workers) WHERE c 
 SELECT CASE WHEN name = 'Zyxwv' THEN city ELSE state END AS x FROM workers ORDER BY ALL
 SELECT x FROM (VALUES (1), (2)) t(x), workers WHERE name IS NOT NULL ORDER BY ALL
 SELECT DISTINCT city FROM workers WHERE (SELECT count(*) FROM workers v WHERE v.email = workers.email) = 1 ORDER BY 1
-""".strip().splitlines()
+""".strip().splitlines()  # noqa: E501
 
 
 @pytest.mark.parametrize("sql", EXACT)
@@ -234,24 +253,23 @@ def test_a_column_that_comes_out_as_itself_keeps_its_kind(wb):
 
 @pytest.mark.parametrize(
     "expression",
-    ["CAST(name AS INT)", "name::DATE", "name::TIMESTAMP", "name::INTERVAL", "name::UUID", "name::BOOLEAN", "name::JSON",
+    ["CAST(name AS INT)", "name::DATE", "name::TIMESTAMP", "name::INTERVAL", "name::UUID", "name::BOOLEAN",
+    "name::JSON",
      "name::INT[]", "name::STRUCT(a INT)", "phone::TINYINT", "phone * phone * phone", "make_date(phone, 1, 1)",
      "strptime(name, '%Y')", "date_trunc(name, now())", "date_part(name, now())", "regexp_matches('x', '(' || name)",
      "json_extract(name, '$.a')", "json_extract('{}', '$[' || name)", "unhex(name)", "from_base64(name || '=x')",
-     "name::DECIMAL(4,2)", "phone::DECIMAL(4,2)", "now() AT TIME ZONE name", "name::ENUM('a')", "json(name)", "name::BIT",
+     "name::DECIMAL(4,2)", "phone::DECIMAL(4,2)", "now() AT TIME ZONE name", "name::ENUM('a')", "json(name)",
+     "name::BIT",
      "json_transform(name, '[\"INT\"]')", "error(name)", "strftime(now(), name)", "printf('%d', name)", "name.error()",
      "list_extract([1], name::INT)", "(SELECT name FROM workers UNION ALL SELECT city FROM workers)", "chr(phone::INT)",
-     "repeat(name, 9000000000)", "map {name: 1, name || '': 2}", "epoch_ms(phone * 1000000000000)", "1 // phone::TINYINT",
+     "repeat(name, 9000000000)", "map {name: 1, name || '': 2}", "epoch_ms(phone * 1000000000000)",
+     "1 // phone::TINYINT",
      "list_aggregate([1], name)", "struct_extract({'a': 1}, name)", "enum_range(name)", "json_value(name, '$')"],
 )  # fmt: skip
 def test_an_error_tells_no_value(wb, expression):
     for sql in (f"SELECT {expression} AS x FROM workers", f"SELECT 1 FROM workers WHERE ({expression}) IS NOT NULL"):
         assert not _tells(_shown(wb, sql)), _shown(wb, sql)
-        try:
-            list(wb.lake.queries.stream(sql)[1])
-        except QueryError as error:
-            assert not _tells(str(error))
-            assert error.message
+        assert not _tells(_streamed(wb, sql).replace(sql, ""))
 
 
 @pytest.mark.parametrize(
@@ -292,12 +310,14 @@ _WRAPS = [
     "(SELECT max(v) FROM (VALUES ({}), (NULL)) t(v))",
 ]  # fmt: skip
 _PAIRS = [
-    "({} || {})", "CASE WHEN {} IS NOT NULL THEN {} END", "greatest({}, {})", "if({} = 'x', '', {})", "concat_ws('', {}, {})",
+    "({} || {})", "CASE WHEN {} IS NOT NULL THEN {} END", "greatest({}, {})", "if({} = 'x', '', {})",
+    "concat_ws('', {}, {})",
 ]  # fmt: skip
 _TREES = st.recursive(
     st.sampled_from(["name", "w.name", "email", "w.email", "city", "'x'", "w.city", "state"]),
     lambda inner: st.one_of(
-        st.builds(str.format, st.sampled_from(_WRAPS), inner), st.builds(str.format, st.sampled_from(_PAIRS), inner, inner)
+        st.builds(str.format, st.sampled_from(_WRAPS), inner),
+        st.builds(str.format, st.sampled_from(_PAIRS), inner, inner),
     ),
     max_leaves=6,
 )
@@ -308,7 +328,8 @@ _FORMS = [
     "WITH c(pay, city) AS (SELECT worker_id, {} FROM workers w) SELECT c.city FROM c",
     "SELECT city FROM clients UNION ALL SELECT ({})::VARCHAR FROM workers w",
     "SELECT q.* FROM (SELECT {{'city': {}}} AS q FROM workers w)",
-    "SELECT t.city FROM workers w, LATERAL (SELECT {} AS city) t", "SELECT x, y FROM (SELECT {} AS x, x AS y FROM workers w)",
+    "SELECT t.city FROM workers w, LATERAL (SELECT {} AS city) t",
+    "SELECT x, y FROM (SELECT {} AS x, x AS y FROM workers w)",
     "SELECT string_agg({}, ',') AS city FROM workers w",
     "SELECT v.town FROM workers w, LATERAL (SELECT 'Zy' || 'xwv' AS town) v WHERE v.town = {}",
 ]  # fmt: skip

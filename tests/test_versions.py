@@ -60,7 +60,7 @@ def wb(tmp_path_factory):
         ("SELECT id FROM workers WHERE mail = 'ann@2'", [[2]]),
         ("SELECT id FROM workers WHERE mail = $$ann@2$$", [[2]]),
         ("SELECT 'workers@9' AS a, $a$workers@9$a$ AS b /* workers@9 */ -- workers@9", [["workers@9", "workers@9"]]),
-        ("SELECT 1 AS \"workers@9\"", [[1]]),
+        ('SELECT 1 AS "workers@9"', [[1]]),
         ("SELECT @ -5 AS a, @(-5) AS b", [[5, 5]]),
         ("SELECT @id FROM workers@1", [[1]]),
         ("SELECT [1, 2] @> [1], [1] <@ [1, 2]", [[True, True]]),
@@ -74,7 +74,7 @@ def test_a_reference_is_found_where_it_is_one(wb, sql, rows):
 
 def test_an_answer_names_every_version_it_read(wb):
     assert wb.sql("SELECT 1 FROM workers@2").snapshots == {"workers": 2}
-    assert wb.sql("SELECT 1 FROM workers a, workers@3 b, \"name\"@1").snapshots == {"workers": 3, "name": 1}
+    assert wb.sql('SELECT 1 FROM workers a, workers@3 b, "name"@1').snapshots == {"workers": 3, "name": 1}
     assert wb.sql("SELECT 1 FROM workers, workers@1").snapshots == {"workers@1": 1, "workers@3": 3}
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_version_is_an_error_of_ours(wb, sql):
 
 
 def test_an_injection_through_a_reference_stays_a_name(wb):
-    for sql in ("FROM workers@'1\" UNION SELECT 1 --'", "FROM \"x\"\"; SELECT 1\"@1", "FROM workers@'today''; SELECT 1'"):
+    for sql in ("FROM workers@'1\" UNION SELECT 1 --'", 'FROM "x""; SELECT 1"@1', "FROM workers@'today''; SELECT 1'"):
         with pytest.raises((InvalidError, NotFoundError, QueryError)):
             wb.sql(sql)
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from workbench import settings as settings_table
+from workbench.errors import ConfigError
 from workbench.settings import Settings
 
 if TYPE_CHECKING:  # the engines are loaded by the verbs that use them, so that each waits for its own only
@@ -37,7 +38,26 @@ def connect(
     """
     env = os.environ if environ is None else environ
     asked = {"lake": None if lake is None else str(lake)} | more
-    return Workbench(settings_table.load(asked, env, folder or Path.cwd()), env)
+    settings = settings_table.load(asked, env, folder or Path.cwd())
+    _check_lake(settings.lake)
+    return Workbench(settings, env)
+
+
+def _check_lake(url: str) -> None:
+    """Raise ConfigError for a lake that is no place. A password in an address is refused before anything prints it."""
+    if url.startswith("s3://"):
+        bucket = url.removeprefix("s3://").partition("/")[0]
+        if "@" in bucket:
+            raise ConfigError(
+                "The address of the lake holds a user name or a password.",
+                hint="Write s3://bucket/prefix; keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            )
+        if not bucket:
+            raise ConfigError(f"The lake {url!r} names no bucket.", hint="Write s3://bucket/prefix.")
+    elif not url.strip():
+        raise ConfigError("The lake has an empty name.", hint="Give a folder or s3://bucket/prefix, or leave it out.")
+    elif "://" not in url and (path := Path(url).expanduser()).exists() and not path.is_dir():
+        raise ConfigError(f"The lake {url} is a file; a lake is a folder.", hint="To load a file: lh ingest FILE")
 
 
 class Workbench:

@@ -59,16 +59,20 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command if it is loaded, else its name and line for the list."""
         found = super().get_command(ctx, cmd_name)
-        if found is None and cmd_name in COMMANDS:
-            return TyperCommand(cmd_name, callback=None, help=COMMANDS[cmd_name][1])
-        return found
+        return _listed(cmd_name) if found is None and cmd_name in COMMANDS else found
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Load the file of the command that is called."""
         if args and args[0] in COMMANDS:
             import_module(f"workbench.cli.{COMMANDS[args[0]][0]}")
             self.commands = typer.main.get_group(app).commands
+        else:  # a wrong name is told with the nearest of all names
+            self.commands = {name: _listed(name) for name in COMMANDS}
         return super().resolve_command(ctx, args)
+
+
+def _listed(name: str) -> TyperCommand:
+    return TyperCommand(name, callback=None, help=COMMANDS[name][1])
 
 
 app = typer.Typer(

@@ -187,7 +187,10 @@ def compact(name: Name, lake: LakeOption = None) -> None:
     with workbench(lake) as wb, Bar() as bar:
         before = wb.lake.get(name)
         m = wb.lake.compact(name, watch=Watch(on_progress=bar, stage="compact"))
-    show.line(f"{m.name}  v{m.version}  {len(before.files)} files → {len(m.files)}  {show.size(m.size_bytes)}")
+    if m.version == before.version:
+        show.line(f"{m.name}  v{m.version}  one file already, nothing to do")
+    else:
+        show.line(f"{m.name}  v{m.version}  {len(before.files)} files → {len(m.files)}  {show.size(m.size_bytes)}")
 
 
 @app.command()

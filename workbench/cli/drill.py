@@ -18,6 +18,8 @@ from workbench.lake.drill import Outcome, Plan, drill, open_by_url
 from workbench.lake.drill_crew import Opener
 from workbench.session import connect
 
+_SHOWN = 12
+
 
 @app.command("drill")
 def drill_command(
@@ -50,11 +52,11 @@ def _opener(url: str) -> Opener:
 def _told(o: Outcome) -> None:
     where = ", ".join(f"{n} in {phase}" for phase, n in sorted(o.killed_in.items(), key=lambda p: -p[1]))
     show.line(f"killed  {o.kills:,} writers with SIGKILL: {where or 'none'}")
-    show.line(
-        f"kept    {o.acknowledged:,} batches acknowledged; {o.batches:,} there, {o.rows:,} rows, each value compared"
-    )
-    show.line(f"read    {o.reads:,} times meanwhile; {o.versions:,} versions, each with all its files")
+    show.line(f"kept    {o.acknowledged:,} batches acknowledged; {o.batches:,} found, {o.rows:,} rows, value by value")
+    show.line(f"read    {o.reads:,} times meanwhile; {o.versions:,} versions examined, file by file")
     show.line(f"after   the next writer took {o.stranded_s:.1f} s; {o.left:,} files of dead writers swept")
-    for fault in o.faults:
+    for fault in o.faults[:_SHOWN]:
         show.line(f"✗ {fault}")
+    if more := len(o.faults[_SHOWN:]):
+        show.line(f"✗ and {more:,} more; --json shows all")
     show.line(f"{'nothing lost, nothing torn, nothing to repair' if o.passed else 'FAILED'}  {o.elapsed_s:.0f} s")

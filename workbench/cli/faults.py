@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from workbench.errors import InvalidError, WorkbenchError
 
 _USAGE = 2
+_LONGEST = 400
+_STYLING = re.compile(r"\x1b\[[0-9;]*m")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -42,13 +45,21 @@ def told(error: Exception) -> Fault:
 def _system(error: OSError) -> WorkbenchError:
     """What the operating system refused."""
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    what = (error.strerror or str(error) or type(error).__name__).rstrip(".")
-    hint = "Look at the path, or give another lake: --lake FOLDER"
+    words = os.strerror(error.errno) if error.errno else str(error)
+    what = _one_line(words or type(error).__name__).rstrip(" .")
+    hint = (
+        "Look at the path, or give another lake: --lake FOLDER" if where else "lh doctor says whether the lake answers."
+    )
     if error.errno in _FULL:
         hint = "Make room on that disk (TMPDIR names the folder for large temporary files), then run it again."
     elif error.errno in _CLOSED:
         hint = f"Check who may write there: ls -ld {shlex.quote(os.fsdecode(error.filename))}" if where else hint
     return WorkbenchError(f"{where}{what}.", hint=hint)
+
+
+def _one_line(text: str) -> str:
+    """A storage library's tree of causes as one line of plain text."""
+    return " ".join(_STYLING.sub("", text).replace("↳", " ").split())[:_LONGEST]
 
 
 def _usage(error: Exception) -> WorkbenchError | None:
@@ -58,14 +69,19 @@ def _usage(error: Exception) -> WorkbenchError | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lh"
-    return InvalidError(message(), hint=f"{path} --help")
+    return InvalidError(_plainer(message()), hint=f"{path} --help")
+
+
+def _plainer(message: str) -> str:
+    """Typer's words for a value of the wrong kind, without the validator's."""
+    return message.replace("Input should be", "it should be").partition(", unable to parse")[0]
 
 
 def _unexpected(error: Exception) -> WorkbenchError:
     """What nobody thought of: named in one line, in full when LH_DEBUG asks."""
     if os.environ.get("LH_DEBUG"):
         sys.stderr.write("".join(traceback.format_exception(error)))
-    words = " ".join(str(error).split())[:300]
+    words = _one_line(str(error))
     return WorkbenchError(
         f"lh failed in a way nobody foresaw: {type(error).__name__}{f': {words}' if words else ''}",
         hint="The same command with LH_DEBUG=1 before it shows where; please report that.",

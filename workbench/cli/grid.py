@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -111,9 +111,16 @@ def cell(value: Any) -> str:
         return f"base64:{base64.b64encode(value[:_PIPED]).decode()}"
     if isinstance(value, list | dict):
         return clean(json.dumps(value, ensure_ascii=False, default=str))
-    if isinstance(value, int | Decimal):
-        return str(value)
+    if hasattr(value, "nanoseconds") and hasattr(value, "months"):
+        return _interval(value)
     return clean(" ".join(str(value).split()))
+
+
+def _interval(value: Any) -> str:
+    """DuckDB's interval, which arrives as months, days and nanoseconds: ``3 months 2 days 01:00:00``."""
+    said = [f"{n} {what}{'s'[: n != 1]}" for n, what in ((value.months, "month"), (value.days, "day")) if n]
+    clock = str(dt.timedelta(microseconds=value.nanoseconds // 1000)) if value.nanoseconds or not said else ""
+    return " ".join([*said, clock]).strip()
 
 
 def _float(value: float) -> str:

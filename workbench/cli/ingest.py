@@ -16,6 +16,7 @@ from workbench.lake.dialect import Overrides
 from workbench.lake.rejects import covered
 from workbench.lake.report import Report, Request
 from workbench.lake.sources import Reading
+from workbench.pii import check_kind
 
 
 @app.command()
@@ -46,21 +47,32 @@ def ingest(
     lake: LakeOption = None,
 ) -> None:
     """Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."""
-    if key and replaces:
-        raise InvalidError("--key and --replace exclude each other.", hint="--key updates rows, --replace drops them.")
     overrides = Overrides(
         encoding=encoding, delimiter=delimiter and delimiter.replace("\\t", "\t"), quote=quote, escape=escape,
         skip_lines=skip_lines, header_rows=header_rows, trailing_lines=trailing_lines, names=_listed(names) or None,
     )  # fmt: skip
     request = Request(
-        path, name, mode="upsert" if key else "replace" if replaces else "append", key=_listed(key), message=message,
+        path, name, mode=_mode(key, replaces), key=_listed(key), message=message,
         evolve=evolve, quarantine=quarantine, rename=pairs(rename, "--rename", "file_column=dataset_column"),
-        types=pairs(type_, "--type", "column=type"), pii=pairs(pii, "--pii", "column=kind"),
+        types=pairs(type_, "--type", "column=type"), pii=_kinds(pii),
         max_rejects=max_rejects, dry_run=dry_run, how=Reading(overrides, text, sheet),
     )  # fmt: skip
     with workbench(lake) as wb, Bar() as bar:
         done = wb.lake.ingest(request, bar)
     show.json_out(done.to_dict()) if as_json else _told(done)
+
+
+def _mode(key: str, replaces: bool) -> str:
+    if key and replaces:
+        raise InvalidError("--key and --replace exclude each other.", hint="--key updates rows, --replace drops them.")
+    return "upsert" if key else "replace" if replaces else "append"
+
+
+def _kinds(entries: list[str] | None) -> dict[str, str]:
+    kinds = pairs(entries, "--pii", "column=kind")
+    for kind in kinds.values():
+        check_kind(kind)
+    return kinds
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
@@ -89,6 +101,8 @@ def rejects(
     lake: LakeOption = None,
 ) -> None:
     """Rows that ingests set aside: where, why, and their raw text; mend and replay them."""
+    if replay and (out or snapshot is not None):
+        raise InvalidError("--replay excludes --out and --snapshot.", hint=f"lh rejects {name} --replay {replay}")
     with workbench(lake) as wb, Bar() as bar:
         if replay:
             _told(wb.lake.replay(name, replay, bar))

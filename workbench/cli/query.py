@@ -84,11 +84,14 @@ def _rows(answer: Answer) -> list[tuple[object, ...]]:
 
 
 def _footer(answer: Answer) -> None:
-    more = f", there are more: --limit {answer.row_count * 10}" if answer.truncated else ""
-    read = " ".join(f"{name}@{version}" for name, version in answer.snapshots.items())
-    hidden = f" · masked: {', '.join(answer.masked)} (--show-pii)" if answer.masked else ""
-    plural = "s"[: answer.row_count != 1]
-    show.remark(f"{answer.row_count:,} row{plural}{more} · {read} · {answer.elapsed_s * 1000:,.0f} ms{hidden}")
+    count = f"{answer.row_count:,} row{'s'[: answer.row_count != 1]}"
+    parts = [
+        f"{count}, there are more: --limit {answer.row_count * 10}" if answer.truncated else count,
+        " ".join(f"{name}@{version}" for name, version in answer.snapshots.items()),
+        f"{answer.elapsed_s * 1000:,.0f} ms",
+        f"masked: {', '.join(answer.masked)} (--show-pii)" if answer.masked else "",
+    ]
+    show.remark(" · ".join(part for part in parts if part))
 
 
 @app.command()

@@ -46,7 +46,12 @@ def index(dataset: Annotated[str, typer.Argument(help="Dataset.")] = "workers", 
     """Embed what is new in a dataset, so that the next search finds it at once."""
     with workbench(lake) as wb, Bar() as bar:
         done = wb.searcher.index(dataset, on_progress=_embedding(bar))
-    show.line(f"{dataset}  {done}")
+    aside = [(done.no_text, "without text"), (done.no_id, "without an id"), (done.repeated_ids, "with a repeated id")]
+    left = "".join(f", {n:,} {what}" for n, what in aside if n)
+    show.line(
+        f"{dataset}  {done.rows:,} rows, {done.unique:,} different texts: {done.embedded:,} embedded now, "
+        f"{done.reused:,} known{left}  {done.elapsed_s:.1f} s"
+    )
 
 
 def _embedding(bar: Bar) -> Callable[[EmbedProgress], None]:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workbench.cli import grid
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 # What a terminal that knows no Unicode shows instead of our signs.
 _PLAIN = str.maketrans({
     "→": "->", "×": "x", "…": "...", "·": "-", "—": "-", "–": "-", "✗": "x", "✓": "ok", "’": "'", "“": '"', "”": '"',
-    "≤": "<=", "≥": ">=",
+    "≤": "<=", "≥": ">=", "•": "*",
 })  # fmt: skip
 _STYLES = {"dim": "2", "bold red": "1;31", "cyan": "36", "green": "32", "blue": "34", "yellow": "33"}
 _MARKS = {"ok": ("✓", "green"), "info": ("·", "blue"), "warning": ("!", "yellow")}
@@ -84,8 +85,13 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def lake_line(url: str, origin: str) -> None:
-    """Name the lake that a command works on."""
-    remark(f"lake {url} ({origin})")
+    """Name the lake that a command works on: in full, who said so, and that it is not there when it is not."""
+    said = {"keyword": "--lake", "environment": "LH_LAKE"}.get(origin, origin)
+    if "://" in url:
+        remark(f"lake {url} ({said})")
+        return
+    folder = Path(url).expanduser().absolute()
+    remark(f"lake {folder} ({said}{'' if folder.exists() else '; not there yet, the first ingest makes it'})")
 
 
 def line(text: str) -> None:
@@ -232,7 +238,8 @@ def results(found: Results, *, why: bool) -> None:
     body = grid.of_arrow(found.table)
     rows = [[f"{i}", f"{h.score:.3f}", *row] for i, (h, row) in enumerate(zip(found.hits, body.rows, strict=True), 1)]
     right = frozenset({0, 1, *(n + 2 for n in body.right)})
-    _draw(grid.Grid(tuple(names), tuple(map(tuple, rows)), right), "--column NAME chooses, --json shows all")
+    if rows:
+        _draw(grid.Grid(tuple(names), tuple(map(tuple, rows)), right), "--column NAME chooses, --json shows all")
     if why:
         for i, h in enumerate(found.hits, 1):
             line(f"  {i}. {h.why} — {h.snippet}")
@@ -242,5 +249,7 @@ def results(found: Results, *, why: bool) -> None:
         f"{narrowed}{len(found.hits)} shown · {found.dataset}@{found.version} · {found.model} · "
         f"{found.elapsed_s * 1000:,.0f} ms"
     )
-    if found.nothing_close:
+    if not found.hits:
+        remark("No row matches the condition." if found.where else "There is nothing to search in.")
+    elif found.nothing_close:
         remark("Nothing here is close to that query: these are the nearest of what there is, not answers.")

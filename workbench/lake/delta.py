@@ -263,7 +263,8 @@ def _to_manifest(name: str, table: DeltaTable) -> Manifest:
         )
         for f, m in zip(fields, said, strict=True)
     )
-    actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    # Through its stream: pa.table() would import pandas to ask whether this is one of its frames.
+    actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all().to_pylist()
     actions.sort(key=lambda a: (a["modification_time"], a["path"]))  # rows come back in the order they went in
     files = tuple(DataFile(a["path"], a["num_records"] or 0, a["size_bytes"]) for a in actions)
     with _mapped(name):

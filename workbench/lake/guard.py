@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from workbench.errors import InvalidError, NotFoundError, QueryError
-from workbench.lake.mapping import quote
+from workbench.lake.mapping import literal, quote
 
 LONGEST_SQL = 200_000  # characters: a tree takes up to 600 bytes per character
 MOST_JOINS = 100  # DuckDB 2.0 binds 100 in 0.8 s and 200 in 10 s, and nothing can interrupt that
@@ -191,7 +191,7 @@ def _balanced(text: str) -> bool:
 
 
 def _parse(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    tree = json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0])
+    tree = json.loads(con.execute(f"SELECT json_serialize_sql({literal(sql)})").fetchall()[0][0])
     if tree["error"]:
         raise _refusal(tree, sql)
     if not tree["statements"]:

@@ -196,8 +196,9 @@ def _dataset(catalog: Catalog, name: str) -> Iterator[Check]:
         return
     if manifest is None:
         if leftovers.has_log(catalog.storage, name):
-            said = Check(here, "broken", "its log cannot be read", _backup(f"{delta.folder(name)}/_delta_log"))
-            yield from _log(catalog.storage, name) or [said]
+            said = "every entry of its log is whole, and yet it cannot be read"
+            fix = f"update the workbench: a newer one wrote it; or {_backup(f'{delta.folder(name)}/_delta_log')}"
+            yield from _log(catalog.storage, name) or [Check(here, "broken", said, fix)]
         return
     yield from _log(catalog.storage, name)
     yield from _files(catalog, manifest)

@@ -23,11 +23,11 @@ from workbench.lake.drift import Change, drift_error, find_renames
 from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch, connect
 from workbench.lake.fitting import SAMPLE_ROWS, Fit
 from workbench.lake.loaded import Loaded, located, set_aside
-from workbench.lake.manifest import Column, DataFile, Manifest, Note
+from workbench.lake.manifest import Column, DataFile, Manifest, Note, Source
 from workbench.lake.mapping import literal, quote
 from workbench.lake.relation import select_sql
 from workbench.lake.report import Report, Request
-from workbench.lake.sources import Opened, open_source
+from workbench.lake.sources import Opened, identify, open_source
 from workbench.lake.stage import stage
 from workbench.lake.upsert import upsert
 
@@ -45,16 +45,38 @@ def ingest(catalog: Catalog, request: Request, *, limits: Limits = NO_LIMITS, pr
     Safe to kill at any time, to run twice, and to run in several processes at once.
     """
     started = time.perf_counter()
-    asked = request.checked()
+    report = _load(catalog, request.checked(), limits, progress)
+    return replace(report, elapsed_s=time.perf_counter() - started)
+
+
+def _load(catalog: Catalog, asked: Request, limits: Limits, progress: Progress) -> Report:
+    source, base = None, catalog.find(asked.name)
+    if base and asked.path.is_file():
+        source = identify(asked.path, progress)
+        if done := _already(catalog, asked, source, base):
+            return done
     with stage(catalog.storage) as folder:
         con = connect(catalog.storage, replace(limits, spill=folder))
         try:
-            opened = open_source(asked.path, con, folder, asked.how, progress)
+            opened = open_source(asked.path, con, folder, asked.how, progress, source)
             job = _Job(catalog, asked, con, folder, progress)
-            report = catalog.decide(partial(job.run, opened))
+            return catalog.decide(partial(job.run, opened))
         finally:
             con.close()
-    return replace(report, elapsed_s=time.perf_counter() - started)
+
+
+def _already(catalog: Catalog, asked: Request, source: Source, base: Manifest) -> Report | None:
+    """What is said of a file whose bytes the dataset has; None when there is something to do."""
+    version = catalog.ingested(base, source.sha256)
+    if version is None or asked.mode == "upsert":
+        return None
+    snapshot = next((s for s in catalog.history(base.name) if s.version == version), base.snapshot)
+    if asked.mode == "replace" and base.row_count != snapshot.added:
+        return None
+    return Report(
+        base.name, version, "unchanged", 0, base.row_count, base.columns, source, base.size_bytes,
+        rejects.to_table([]), since=snapshot.created_at.isoformat(), dry_run=asked.dry_run,
+    )  # fmt: skip
 
 
 class _Job:
@@ -71,7 +93,7 @@ class _Job:
 
     def run(self, opened: Opened) -> Report:
         base = self.catalog.find(self.request.name)
-        if base and (done := self._already(opened, base)):
+        if base and (done := _already(self.catalog, self.request, opened.source, base)):
             return done
         against = base.fingerprint if base else ""
         if self._loaded is None or self._against != against:
@@ -81,18 +103,6 @@ class _Job:
         if self.request.mode == "upsert" and base:
             return upsert(self.catalog, self.con, self.folder, self.request, base, self._loaded)
         return self._dry(base, self._loaded) if self.request.dry_run else self._commit(base, self._loaded)
-
-    def _already(self, opened: Opened, base: Manifest) -> Report | None:
-        version = self.catalog.ingested(base, opened.source.sha256)
-        if version is None or self.request.mode == "upsert":
-            return None
-        snapshot = next((s for s in self.catalog.history(base.name) if s.version == version), base.snapshot)
-        if self.request.mode == "replace" and base.row_count != snapshot.added:
-            return None
-        return Report(
-            base.name, version, "unchanged", 0, base.row_count, base.columns, opened.source, base.size_bytes,
-            rejects.to_table([]), since=snapshot.created_at.isoformat(), dry_run=self.request.dry_run,
-        )  # fmt: skip
 
     def load(self, opened: Opened, base: Manifest | None) -> Loaded:
         """The file as a finished Parquet file that fits ``base``, and what was set aside."""

@@ -13,8 +13,8 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class Queries:
     def __init__(self, catalog: Catalog, limits: Limits = NO_LIMITS) -> None:
         self.catalog = catalog
         self.limits = limits
-        self._judge = connect()
+        self._judge = connect(limits=Limits(threads=1))  # it only parses
         self._engines: OrderedDict[tuple[tuple[str, str, int], ...], duckdb.DuckDBPyConnection] = OrderedDict()
         self._lock = threading.Lock()
         self._spill: Path | None = None
@@ -177,8 +177,7 @@ class Queries:
         rewritten = versions.rewrite_versions(condition)
         known = _Known(self.catalog, {guard.fold(ref.alias) for ref in rewritten.tables})
         try:
-            with self._lock:
-                guard.judge_condition(self._judge, rewritten.sql, table=manifest.name, known=known)
+            guard.judge_condition(self._judge.cursor(), rewritten.sql, table=manifest.name, known=known)
         except NotFoundError as error:
             raise self._unknown(error) from None
         name = quote(manifest.name)
@@ -193,16 +192,16 @@ class Queries:
             raise InvalidError("There is no SQL to run.", hint='lh sql "SELECT * FROM workers LIMIT 5"')
         rewritten = versions.rewrite_versions(sql)
         pinned = {guard.fold(ref.alias): ref for ref in rewritten.tables}
+        known = _Known(self.catalog, pinned)
         try:
-            with self._lock:
-                judged = guard.judge(self._judge, rewritten.sql, known=_Known(self.catalog, set(pinned)))
+            judged = guard.judge(self._judge.cursor(), rewritten.sql, known=known)
         except NotFoundError as error:
             raise self._unknown(error) from None
         tables = {}
         for name in judged.tables:
             ref = pinned.get(name)
             if ref is None:
-                tables[name] = self.catalog.get(name)
+                tables[name] = known.found[name]
             elif ref.version is not None:
                 tables[name] = self.catalog.get(guard.fold(ref.name), ref.version)
             else:
@@ -267,14 +266,20 @@ class Queries:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Says whether a name in a statement is a dataset."""
+    """Says whether a name in a statement is a dataset, and remembers the newest manifests that it looked up."""
 
     catalog: Catalog
-    pinned: set[str]
+    pinned: Collection[str]
+    found: dict[str, Manifest] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
         folded = guard.fold(name)
-        return folded in self.pinned or self.catalog.find(folded) is not None
+        if folded in self.pinned or folded in self.found:
+            return True
+        newest = self.catalog.find(folded)
+        if newest is not None:
+            self.found[folded] = newest
+        return newest is not None
 
 
 def _snapshots(tables: Mapping[str, Manifest]) -> dict[str, int]:

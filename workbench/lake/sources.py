@@ -62,8 +62,27 @@ class Reading:
     sheet: str | None = None
 
 
-def open_source(path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: Reading, progress: Progress) -> Opened:
-    """Open any supported file. ``folder`` is scratch space that outlives the returned relation's use.
+def identify(path: Path, progress: Progress) -> Source:
+    """A file by its bytes."""
+    size, digest = path.stat().st_size, hashlib.sha256()
+    buffer = bytearray(1 << 18)
+    with path.open("rb", buffering=0) as f:
+        while n := f.readinto(buffer):
+            digest.update(memoryview(buffer)[:n])
+            progress("read", f.tell(), size)
+    return Source(path.name, digest.hexdigest(), size)
+
+
+def open_source(
+    path: Path,
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    how: Reading,
+    progress: Progress,
+    source: Source | None = None,
+) -> Opened:
+    """Open any supported file. ``folder`` is scratch space that outlives the returned relation's use; ``source`` is the
+    file's identity if that is known already.
 
     Raises NotFoundError when there is no such file and InvalidError when it is none of the formats.
     """
@@ -74,13 +93,13 @@ def open_source(path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: R
         raise InvalidError(f"{path} is a folder.", hint="Give one file; a shell loop loads several.")
     kind = _kind(path)
     if kind == "parquet":
-        return _typed(path, con, f"read_parquet({literal(str(path))})", progress)
+        return _typed(path, con, f"read_parquet({literal(str(path))})", source or identify(path, progress))
     if kind == "json":
         relation = f"read_json({literal(str(path))}, sample_size=-1)"
-        return _typed(path, con, relation, progress)
+        return _typed(path, con, relation, source or identify(path, progress))
     if kind == "excel":
-        return _excel(path, folder, how, progress)
-    return _delimited(path, folder, how, progress)
+        return _excel(path, folder, how, progress, source or identify(path, progress))
+    return _delimited(path, folder, how, progress, source)
 
 
 def _kind(path: Path) -> str:
@@ -94,8 +113,7 @@ def _kind(path: Path) -> str:
     return "json" if suffix in JSON else "text"
 
 
-def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, progress: Progress) -> Opened:
-    source = Source(path.name, _sha256(path, progress), path.stat().st_size)
+def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, source: Source) -> Opened:
     if source.size_bytes == 0:
         raise InvalidError(f"{path.name} is empty.", hint="Check the export that made it.")
     try:
@@ -107,18 +125,10 @@ def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, progress: 
     return Opened(source, relation, names, typed=True)
 
 
-def _sha256(path: Path, progress: Progress) -> str:
-    size, digest = path.stat().st_size, hashlib.sha256()
-    with path.open("rb") as f:
-        while chunk := f.read(1 << 20):
-            digest.update(chunk)
-            progress("read", f.tell(), size)
-    return digest.hexdigest()
-
-
 def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
     told = how.overrides
-    facts = survey(path, encoding=told.encoding, on_progress=lambda a, b: progress("read", a, b))
+    known = source.sha256 if source and source.file == path.name else ""
+    facts = survey(path, encoding=told.encoding, sha256=known, on_progress=lambda a, b: progress("read", a, b))
     source = source or Source(path.name, facts.sha256, facts.size_bytes)
     body, facts = plain(path, facts, folder, encoding=told.encoding)
     dialect = detect(body, facts, told)
@@ -180,7 +190,7 @@ def _carefully(
     )
 
 
-def _excel(path: Path, folder: Path, how: Reading, progress: Progress) -> Opened:
+def _excel(path: Path, folder: Path, how: Reading, progress: Progress, source: Source) -> Opened:
     try:
         from python_calamine import CalamineWorkbook  # an extra: only for spreadsheets
     except ImportError as error:
@@ -194,7 +204,6 @@ def _excel(path: Path, folder: Path, how: Reading, progress: Progress) -> Opened
     plain = folder / "sheet.csv"
     with plain.open("w", encoding="utf-8", newline="") as out:
         csv.writer(out).writerows(_cells(book.get_sheet_by_name(name).iter_rows()))
-    source = Source(path.name, _sha256(path, progress), path.stat().st_size)
     opened = _delimited(plain, folder, how, progress, source)
     others = [s for s in book.sheet_names if s != name]
     opened.findings.append(f"sheet {name!r}" + (f"; not read: {', '.join(others)}" if others else ""))

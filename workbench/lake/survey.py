@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from workbench.errors import InvalidError
 
@@ -69,11 +70,11 @@ class Survey:
 Progress = Callable[[int, int], None]
 
 
-def survey(path: Path, *, encoding: str | None = None, on_progress: Progress | None = None) -> Survey:
+def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_progress: Progress | None = None) -> Survey:
     """Read the whole file once, in bounded memory, as fast as it can be hashed.
 
-    Raises InvalidError for an empty file, one that is no text, an encoding that Python does not know or that does not
-    fit the bytes.
+    ``sha256`` is taken as it is if it is known. Raises InvalidError for an empty file, one that is no text, an
+    encoding that Python does not know or that does not fit the bytes.
     """
     size = path.stat().st_size
     if size == 0:
@@ -90,14 +91,15 @@ def survey(path: Path, *, encoding: str | None = None, on_progress: Progress | N
     # Hashing a block and counting in it both leave the interpreter, so the two run side by side.
     with path.open("rb") as f, ThreadPoolExecutor(1) as beside:
         while block := f.read(BLOCK):
-            hashed = beside.submit(digest.update, block)
+            hashed = None if sha256 else beside.submit(digest.update, block)
             if not compression:
                 count.add(block)
-            hashed.result()
+            if hashed:
+                hashed.result()
             if on_progress:
                 on_progress(f.tell(), size)
     facts = Survey(
-        size, digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression,
+        size, sha256 or digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression,
         long_line=count.long_line,
     )  # fmt: skip
     if compression:
@@ -116,39 +118,52 @@ class _Count:
         self.lf = self.crlf = self.cr = self.quotes = self.nul = 0
         self.ascii, self.long_line = True, False
         self.utf8 = not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._rest = b""
+        self._equal = np.empty(BLOCK, np.bool_)
         self._last = b""
 
     def add(self, block: bytes) -> None:
         codes = np.frombuffer(block, np.uint8)
-        returns = codes == ord("\r")
-        n = int(np.count_nonzero(returns))
+        returns = self._how_many(codes, b"\r")
         pairs = int(self._last == b"\r" and block[:1] == b"\n")
-        if n:
-            pairs += int(np.count_nonzero(returns[:-1] & (codes[1:] == ord("\n"))))
+        if returns:
+            pairs += int(np.count_nonzero((codes[:-1] == ord("\r")) & (codes[1:] == ord("\n"))))
+        ends = self._how_many(codes, b"\n")
         self.crlf += pairs
-        ends = int(np.count_nonzero(codes == ord("\n")))
         self.lf += ends - pairs
+        self.cr += returns - pairs
         self.long_line |= not ends and len(block) == BLOCK
-        self.cr += n - pairs
-        self.quotes += int(np.count_nonzero(codes == ord('"')))
-        self.nul += int(np.count_nonzero(codes == 0))
+        self.quotes += self._how_many(codes, b'"')
+        self.nul += self._how_many(codes, b"\0")
         self._last = block[-1:]
         if self.utf8 and not (self.ascii and block.isascii()):
             self.ascii = False
             self._check(block)
 
-    def _check(self, block: bytes, *, final: bool = False) -> None:
-        try:
-            self._decode(block, final=final)
-        except UnicodeDecodeError:
-            self.utf8 = False
+    def _how_many(self, codes: np.ndarray, byte: bytes) -> int:
+        """Several times as fast as bytes.count where there are many, as there are of quotes."""
+        return int(np.count_nonzero(np.equal(codes, byte[0], out=self._equal[: len(codes)])))
+
+    def _check(self, block: bytes) -> None:
+        """Whether the text so far is UTF-8; the last character waits for the next block."""
+        text = self._rest + block if self._rest else block
+        whole = next((i for i in range(len(text) - 1, max(len(text) - 5, -1), -1) if text[i] & 0xC0 != 0x80), len(text))
+        self._rest = text[whole:]
+        self.utf8 = _validates(memoryview(text)[:whole])
 
     def is_utf8(self) -> bool:
         """Whether all that was counted is UTF-8, its last character whole."""
-        if self.utf8:
-            self._check(b"", final=True)
-        return self.utf8
+        return self.utf8 and _validates(self._rest)
+
+
+def _validates(text: bytes | memoryview) -> bool:
+    """UTF-8, told by Arrow: ten times as fast as decoding it."""
+    ends = np.array([0, len(text)], np.int32)
+    try:
+        pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _known(encoding: str) -> str:

@@ -23,7 +23,8 @@ _SAFE_FUNCTIONS = frozenset(
     {"count", "count_star", "approx_count_distinct", "~~", "!~~", "~~*", "!~~*", "~~~", "regexp_matches",
      "regexp_full_match", "starts_with", "ends_with", "contains", "prefix", "suffix", "like_escape", "ilike_escape",
      "not_like_escape", "not_ilike_escape", "^@", "row_number", "rank", "dense_rank", "ntile", "percent_rank",
-     "cume_dist", "bool_and", "bool_or", "countif", "count_if", "list_contains", "array_contains", "list_has", "array_has"}
+     "cume_dist", "bool_and", "bool_or", "countif", "count_if", "list_contains", "array_contains", "list_has",
+     "array_has"}
 )  # fmt: skip
 _STAR_FILTERS = frozenset({"~~", "!~~", "~~*", "!~~*", "~~~", "regexp_full_match", "regexp_matches"})
 _SAFE_CLASSES = frozenset({"COMPARISON", "BETWEEN", "CONJUNCTION"})
@@ -328,14 +329,18 @@ class _Flow:
         """Columns that stand in a comparison with a tagged value are as good as it."""
         for parts in _references(item):
             for frame in scope:
-                found = [(r, name) for r in frame.relations if r.find(name := _own_name(r, parts))]
-                for relation, name in found or [(r, "") for r in frame.relations if r.rest == ""]:
-                    if not all(c.kind for c in relation.find(name)) or not name:
-                        self.compared.add((relation.source, name))
-                if found:
+                if self._mark(frame, parts):
                     break
                 if parts[0] in frame.meant:
                     self._compare(frame.meant.pop(parts[0]), scope)
+
+    def _mark(self, frame: Frame, parts: Sequence[str]) -> bool:
+        """Learn that a column of this frame was compared; False when no relation surely has it."""
+        found = [(r, name) for r in frame.relations if r.find(name := _own_name(r, parts))]
+        self.compared |= {(r.source, name) for r, name in found if not all(c.kind for c in r.find(name))}
+        if not found:
+            self.compared |= {(r.source, "") for r in frame.relations if r.rest == ""}
+        return bool(found)
 
     def _reference(self, parts: Sequence[str], scope: Scope) -> str:
         for frame in scope:

@@ -121,7 +121,8 @@ def _spread(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> list[s
         return known[:: max(-(-len(known) // LOOKED_AT), 1)]
     known = values.drop_null()
     step = max(-(-len(known) // LOOKED_AT), 1)
-    taken = known.take(pa.array(range(0, len(known), step), pa.int64())).to_pylist()
+    # One by one: an array of places would import pandas on the way.
+    taken = (known[place].as_py() for place in range(0, len(known), step))
     return [text for value in taken if (text := _text(value).strip())]
 
 
