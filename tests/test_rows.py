@@ -7,34 +7,27 @@ import io
 import zipfile
 from pathlib import Path
 
-import duckdb
 import pytest
 
+import workbench
 from workbench.errors import InvalidError
 from workbench.lake.dialect import Overrides
-from workbench.lake.rows import LINE, OFFSET
-from workbench.lake.sources import Opened, Reading, open_source
+from workbench.lake.report import Report
+from workbench.lake.sources import Reading
 
 
-def read(folder: Path, body: bytes, name: str = "file.csv", *, text: bool = False, **overrides) -> tuple[Opened, list]:
-    """The opened file, and its rows as tuples."""
+def read(folder: Path, body: bytes, name: str = "file.csv", *, text: bool = False, **overrides) -> tuple[Report, list]:
+    """What an ingest says of the file, and the rows that came of it as tuples of text, through the public verbs."""
+    folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_bytes(body)
-    con = duckdb.connect()
     how = Reading(Overrides(**overrides), text=text)
-    opened = open_source(path, con, folder, how, lambda *_: None)
-    columns = ", ".join(f'"{name}"' for name in opened.names)
-    try:
-        rows = con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
-    except duckdb.Error:  # as the loader does: the engine does not want the file, so it is read carefully
-        assert opened.careful
-        opened = opened.careful()
-        return opened, con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
-    refused = con.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall()[0][0]
-    if opened.careful and refused and con.sql("SELECT count(*) FROM reject_errors").fetchall()[0][0]:
-        opened = opened.careful()
-        rows = con.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
-    return opened, rows
+    with workbench.connect(folder / "lake", user="tester") as wb:
+        names = [c.name for c in wb.ingest(path, "t", how=how, dry_run=True, max_rejects=10**6).columns]
+        types = {} if text else dict.fromkeys(names, "text")
+        done = wb.ingest(path, "t", how=how, types=types, max_rejects=10**6)
+        rows = wb.sql("SELECT * FROM t", show_pii=True).table.to_pylist()
+    return done, [tuple(row.values()) for row in rows]
 
 
 # name → (bytes, names, rows, reasons of rejects by line, words that the findings hold)
@@ -117,21 +110,23 @@ CASES: dict[str, tuple[bytes, list[str], list[tuple], dict[int, str], list[str]]
 @pytest.mark.parametrize("case", CASES)
 def test_a_nasty_file_is_read_as_a_person_would(tmp_path, case):
     body, names, rows, rejects, findings = CASES[case]
-    opened, found = read(tmp_path, body)
-    if opened.careful and any("blank" in f or "1 row" in f for f in findings):
-        opened = opened.careful()
-        found = duckdb.sql(f"SELECT {', '.join(opened.names)} FROM {opened.relation}").fetchall()
-    told = {r.line: r.reason for r in opened.rejects}
-    if opened.careful and (rejects or len(found) != len(rows)):
-        opened = opened.careful()
-        told = {r.line: r.reason for r in opened.rejects}
-        columns = ", ".join(f'"{name}"' for name in opened.names)
-        found = duckdb.sql(f"SELECT {columns} FROM {opened.relation}").fetchall()
-    assert list(opened.names) == names
+    done, found = read(tmp_path, body)
+    assert [c.name for c in done.columns] == names
     assert found == rows
+    told = {r["line"]: r["reason"] for r in done.rejects.to_pylist()}
     assert set(told) == set(rejects)
     assert all(rejects[line] in told[line] for line in rejects)
-    assert all(any(words in finding for finding in opened.findings) for words in findings), opened.findings
+    assert all(any(words in finding for finding in done.findings) for words in findings), done.findings
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("rows", [1, 2, 1_000, 30_000])
+def test_every_line_end_gives_every_row(tmp_path, end, rows):
+    for last in (b"", end):
+        body = end.join([b"id,name", *(b'%d,"Ann, %d"' % (i, i) for i in range(rows))]) + last
+        done, found = read(tmp_path / str(len(last)) if last else tmp_path, body)
+        assert (done.rows, len(found), done.rejected) == (rows, rows, 0)
+        assert found[-1] == (str(rows - 1), f"Ann, {rows - 1}")
 
 
 def zipped(**files: bytes) -> bytes:
@@ -160,8 +155,8 @@ def zipped(**files: bytes) -> bytes:
     ],
 )
 def test_everything_that_is_found_can_be_said(tmp_path, overrides, body, names, rows):
-    opened, found = read(tmp_path, body, **overrides)
-    assert (list(opened.names), found) == (names, rows)
+    done, found = read(tmp_path, body, **overrides)
+    assert ([c.name for c in done.columns], found) == (names, rows)
 
 
 @pytest.mark.parametrize(
@@ -205,9 +200,9 @@ def test_what_is_no_table_is_refused_with_a_way_out(tmp_path, body, said):
 
 
 def test_an_archive_of_one_file_is_that_file(tmp_path):
-    opened, rows = read(tmp_path, zipped(**{"a.csv": b"a,b\n1,2\n", "__MACOSX/a.csv": b"junk"}), "roster.zip")
-    assert (list(opened.names), rows) == (["a", "b"], [("1", "2")])
-    assert opened.findings == ["packed with zip"]
+    done, rows = read(tmp_path, zipped(**{"a.csv": b"a,b\n1,2\n", "__MACOSX/a.csv": b"junk"}), "roster.zip")
+    assert ([c.name for c in done.columns], rows) == (["a", "b"], [("1", "2")])
+    assert done.findings == ("packed with zip",)
 
 
 def test_text_keeps_every_cell_exactly(tmp_path):
@@ -221,13 +216,11 @@ def test_rejects_know_their_place_in_the_file_as_it_came(tmp_path):
     text = "name,city\nZoë,Joliet\nRené,Gary,extra\nÉmile,Flint\n"
     for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"):
         body = text.encode(encoding)
-        opened, _ = read(tmp_path, body)
-        assert opened.offsets is not None
-        [reject] = opened.rejects
-        place = opened.offsets([reject.byte_offset])[reject.byte_offset]
+        done, _ = read(tmp_path / encoding, body)
+        [reject] = done.rejects.to_pylist()
         mark = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
-        assert body[place:].decode(mark).startswith("René,Gary,extra"), encoding
-        assert reject.line == 3
+        assert body[reject["byte_offset"] :].decode(mark).startswith("René,Gary,extra"), encoding
+        assert reject["line"] == 3
 
 
 def test_a_line_of_many_megabytes_and_a_cell_of_many_lines(tmp_path):
@@ -240,13 +233,7 @@ def test_a_line_of_many_megabytes_and_a_cell_of_many_lines(tmp_path):
 def test_a_damaged_row_late_in_a_big_file_costs_itself(tmp_path):
     good = [f'{i},"Ann, {i}",Joliet' for i in range(60_000)]
     good[40_000] = '40000,"Ann, Joliet'
-    opened, rows = read(tmp_path, "\n".join(["id,name,city", *good]).encode())
+    done, rows = read(tmp_path, "\n".join(["id,name,city", *good]).encode())
     assert len(rows) == 59_999
-    assert [r.line for r in opened.rejects] == [40_002]
-    assert opened.rejects[0].raw == '40000,"Ann, Joliet'
-
-
-def test_the_places_are_columns_beside_the_text(tmp_path):
-    opened, _ = read(tmp_path, b"a,b\n1,2\n\n3,4,\x00\n")
-    places = duckdb.sql(f'SELECT "{LINE}", "{OFFSET}" FROM {opened.relation}').fetchall()
-    assert (opened.positions, places) == (True, [(2, 4)])
+    [reject] = done.rejects.to_pylist()
+    assert (reject["line"], reject["raw"]) == (40_002, '40000,"Ann, Joliet')

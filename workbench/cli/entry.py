@@ -36,6 +36,8 @@ def _run(args: list[str]) -> int:
         show.silence()
         return 0
     except Exception as error:  # noqa: BLE001 - the last door: what is not an error of ours is told as a fault of lh
+        if faults.interrupted(error):
+            raise KeyboardInterrupt from None
         return _told(faults.told(error), as_json="--json" in args)
     return code
 

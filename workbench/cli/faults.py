@@ -14,6 +14,7 @@ from workbench.errors import InvalidError, WorkbenchError
 
 _USAGE = 2
 _LONGEST = 400
+_NATIVE = re.compile(r"\(os error (\d+)\)")
 _STYLING = re.compile(r"\x1b\[[0-9;]*m")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -42,6 +43,11 @@ def told(error: Exception) -> Fault:
     return Fault(usage, _USAGE) if usage else Fault(_unexpected(error), 1)
 
 
+def interrupted(error: Exception) -> bool:
+    """Whether this is how the SQL engine says that somebody pressed Ctrl-C."""
+    return isinstance(error, RuntimeError) and "Query interrupted" in str(error)
+
+
 def _system(error: OSError) -> WorkbenchError:
     """What the operating system refused."""
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
@@ -50,10 +56,13 @@ def _system(error: OSError) -> WorkbenchError:
     hint = (
         "Look at the path, or give another lake: --lake FOLDER" if where else "lh doctor says whether the lake answers."
     )
-    if error.errno in _FULL:
+    native = _NATIVE.search(what)  # a storage library wraps the number in its own words
+    number = int(native[1]) if native else error.errno
+    if number in _FULL:
         hint = "Make room on that disk (TMPDIR names the folder for large temporary files), then run it again."
-    elif error.errno in _CLOSED:
-        hint = f"Check who may write there: ls -ld {shlex.quote(os.fsdecode(error.filename))}" if where else hint
+    elif number in _CLOSED:
+        path = shlex.quote(os.fsdecode(error.filename)) if where else "FOLDER"
+        hint = f"See who may read and write there: ls -ld {path}"
     return WorkbenchError(f"{where}{what}.", hint=hint)
 
 

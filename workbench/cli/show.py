@@ -118,7 +118,7 @@ def _iso(value: Any) -> str:
 def error(problem: WorkbenchError) -> None:
     """Message and hint of an error."""
     sys.stdout.flush()
-    first, *rest = problem.message.splitlines() or [""]
+    first, *rest = [part.rstrip() for part in problem.message.splitlines()] or [""]
     sys.stderr.write(f"{styled('✗', 'bold red', sys.stderr)} {grid.clean(first)}\n")
     for more in rest:
         sys.stderr.write(f"  {grid.clean(more)}\n")

@@ -7,7 +7,6 @@ that the engine's own reader will see the same rows as the careful one; a proper
 from __future__ import annotations
 
 import io
-import mmap
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from workbench.lake.header import Layout, filled, find_layout, kind
 from workbench.lake.mapping import literal, quote
 from workbench.lake.parquet import unique_names
 from workbench.lake.records import BLANKS, Line, Record, Shape, lines, records
-from workbench.lake.survey import MIXED, Survey
+from workbench.lake.survey import BLOCK, MIXED, Survey
 
 HEAD, TAIL = 256 << 10, 64 << 10
 NO_DELIMITER = "\x1f"  # of a file with one column
@@ -58,8 +57,8 @@ class Dialect:
     """How to read one file (as UTF-8 text).
 
     ``names``: a unique name per column, made up where ``header`` (as in the file) has ''. The first row of data is
-    line ``line`` (from 1) at byte ``offset``; lines after ``last_line`` (0: none) are notes. ``findings``: what is
-    worth saying, in words.
+    line ``line`` (from 1) at byte ``offset``; lines after ``last_line`` (0: none) are notes. A regular file has
+    ``rows`` rows of data. ``findings``: what is worth saying, in words.
     """
 
     shape: Shape
@@ -68,7 +67,7 @@ class Dialect:
     line: int
     offset: int
     last_line: int = 0
-    line_end: str = "\n"
+    rows: int = 0
     regular: bool = False
     findings: tuple[str, ...] = ()
 
@@ -108,7 +107,7 @@ def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES) -> Di
         line=place[0],
         offset=place[1],
         last_line=_last_line(path, facts, overrides.trailing_lines),
-        line_end="\r\n" if facts.crlf else "\n",
+        rows=facts.rows - start - first,
     )
     return replace(
         dialect,
@@ -264,11 +263,14 @@ def _is_regular(path: Path, facts: Survey, dialect: Dialect, above: Sequence[Rec
 def _comes_again(path: Path, header: Record, offset: int) -> bool:
     """Whether the header's line stands in the body too: two exports put together."""
     needle = header.raw.encode()
-    if path.stat().st_size <= offset:
-        return False
-    with path.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as body:
-        at = body.find(needle, offset)
-    return at >= 0
+    before = b""
+    with path.open("rb") as f:
+        f.seek(offset)
+        while block := f.read(BLOCK):
+            if needle in block or needle in before + block[: len(needle)]:
+                return True
+            before = block[-len(needle) :]
+    return False
 
 
 def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False) -> str:
@@ -277,10 +279,11 @@ def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False) -> str:
     Cells are trimmed and empty ones null; ``raw`` keeps them exactly. Rows that the reader refuses are in its rejects.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in dialect.names)
+    # new_line is not given: with it, DuckDB 2.0 reads no row of a file with \\r\\n.
     scan = (
         f"read_csv({literal(str(path))}, columns={{{columns}}}, auto_detect=false, header=false, "
         f"skip={dialect.line - 1}, delim={literal(dialect.shape.delimiter)}, quote='\"', escape='\"', "
-        f"new_line={_NEW_LINE[dialect.line_end]}, strict_mode=true, store_rejects=true, "
+        "strict_mode=true, store_rejects=true, "
         f"buffer_size={READ_BUFFER})"
     )
     if raw:
@@ -290,7 +293,6 @@ def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False) -> str:
     return f"(SELECT {cells} FROM {scan})"
 
 
-_NEW_LINE = {"\n": "'\\n'", "\r\n": "'\\r\\n'"}
 READ_BUFFER = 8 << 20  # bytes per thread; the engine's 32 MiB make it spill within our limit of memory
 
 

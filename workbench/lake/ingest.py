@@ -106,18 +106,28 @@ class _Job:
 
     def load(self, opened: Opened, base: Manifest | None) -> Loaded:
         """The file as a finished Parquet file that fits ``base``, and what was set aside."""
+        careful = opened.careful
+        if careful is None or self.request.quarantine:  # what is set aside is told with its line
+            return self._write_carefully(careful() if careful else opened, base)
         try:
             loaded = self._write(opened, base)
+        except duckdb.Error:
+            return self._write_carefully(careful(), base)
+        return loaded if self._is_whole(opened, loaded) else self._write_carefully(careful(), base)
+
+    def _write_carefully(self, opened: Opened, base: Manifest | None) -> Loaded:
+        try:
+            return self._write(opened, base)
         except duckdb.Error as error:
-            if opened.careful is None:
-                raise InvalidError(
-                    f"{opened.source.file} cannot be read: {str(error).splitlines()[0][:300]}",
-                    hint="Check the export that made it.",
-                ) from error
-            return self._write(opened.careful(), base)
-        if opened.careful and (reader_rejected(self.con) or self._has_lonely_rows(loaded.written)):
-            return self._write(opened.careful(), base)
-        return loaded
+            raise InvalidError(
+                f"{opened.source.file} cannot be read: {str(error).splitlines()[0][:300]}",
+                hint="Check the export that made it.",
+            ) from error
+
+    def _is_whole(self, opened: Opened, loaded: Loaded) -> bool:
+        """Whether the engine's reader saw all that is in the file: it drops some rows without a word."""
+        told = opened.rows in {None, loaded.written.rows}
+        return told and not reader_rejected(self.con) and not self._has_lonely_rows(loaded.written)
 
     def _has_lonely_rows(self, written: parquet.Written) -> bool:
         """Whether a row has one value or none: blank rows, notes and labels, which only the careful reader knows."""
@@ -153,8 +163,6 @@ class _Job:
             raise self._drift(opened, base, found.changes)
         fit = fitting.onto(opened, base, found)
         if asked.quarantine:
-            if opened.careful:  # what is set aside is told with its line
-                return self._onto(opened.careful(), base)
             return self._copy(opened, fit, changes=found.changes)
         if not odd and not found.unknown:
             try:

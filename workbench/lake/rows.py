@@ -184,14 +184,20 @@ class _Sieve:
         self.reject(Reject(record.line, record.offset, None, reason, record.raw))
 
     def findings(self) -> Iterator[str]:
+        yield from blank_rows(self.counts["blank"])
         for what, told in _TOLD.items():
             n = self.counts[what]
             if n:
                 yield f"{n:,} {told.replace('(s)', '' if n == 1 else 's')}"
 
 
+def blank_rows(n: int) -> Iterator[str]:
+    """The finding that rows were blank, if any were."""
+    if n:
+        yield f"{n:,} blank row{'s'[: n != 1]} left out"
+
+
 _TOLD = {
-    "blank": "blank row(s) left out",
     "short": "row(s) shorter than the header: missing cells are empty",
     ESCAPED: f"row(s) with {ESCAPED}",
     STRAY: f"row(s) with {STRAY}",

@@ -24,7 +24,7 @@ from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan
 from workbench.lake.engine import Progress
 from workbench.lake.manifest import Source
 from workbench.lake.mapping import literal
-from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
+from workbench.lake.rows import LINE, OFFSET, Reject, blank_rows, read_rows
 from workbench.lake.survey import original_offsets, plain, survey
 
 EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
@@ -36,8 +36,9 @@ class Opened:
     """A file the engine can read: ``relation`` is SQL for FROM; ``typed`` says whether its columns have types.
 
     ``careful`` reads the same file row by row; None when that is done already. ``positions``: the relation also
-    has LINE and OFFSET. ``header`` and ``delimiter`` are those of delimited text. ``offsets`` turns values of OFFSET
-    into places in the file as it came (None: they are that).
+    has LINE and OFFSET. ``rows``: how many the relation must give, where that is known by another count. ``header``
+    and ``delimiter`` are those of delimited text. ``offsets`` turns values of OFFSET into places in the file as it
+    came (None: they are that).
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Opened:
     rejects: list[Reject] = field(default_factory=list)
     careful: Callable[[], Opened] | None = None
     positions: bool = False
+    rows: int | None = None
     header: tuple[str, ...] = ()
     delimiter: str = ","
     offsets: Callable[[list[int]], Mapping[int, int]] | None = None
@@ -143,8 +145,9 @@ def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, sourc
         duckdb_scan(body, dialect, raw=how.text),
         dialect.names,
         typed=False,
-        findings=list(dialect.findings),
+        findings=[*dialect.findings, *blank_rows(facts.blank_rows)],
         careful=careful,
+        rows=dialect.rows,
         header=dialect.header,
         delimiter=dialect.shape.delimiter,
     )

@@ -52,6 +52,7 @@ class Survey:
 
     ``crlf`` counts ``\r\n``, ``lf`` the other ``\n``, ``cr`` the other ``\r``. ``encoding`` is what Python calls
     it, or `MIXED`. ``guessed``: nothing in the file proves the encoding. ``long_line``: some line may be over 1 MiB.
+    ``rows`` counts line ends that no pair of double quotes holds, without the ``blank_rows``.
     """
 
     size_bytes: int
@@ -65,6 +66,8 @@ class Survey:
     compression: str = ""
     guessed: bool = False
     long_line: bool = False
+    rows: int = 0
+    blank_rows: int = 0
 
 
 Progress = Callable[[int, int], None]
@@ -100,7 +103,7 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
                 on_progress(f.tell(), size)
     facts = Survey(
         size, sha256 or digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression,
-        long_line=count.long_line,
+        long_line=count.long_line, rows=count.all_rows(), blank_rows=count.blank_rows,
     )  # fmt: skip
     if compression:
         return facts
@@ -119,30 +122,51 @@ class _Count:
         self.ascii, self.long_line = True, False
         self.utf8 = not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         self._rest = b""
-        self._equal = np.empty(BLOCK, np.bool_)
+        self._flags = np.empty(BLOCK, np.bool_)
+        self.rows = self.blank_rows = self.offset = 0
+        self._row_end = -1
         self._last = b""
 
     def add(self, block: bytes) -> None:
         codes = np.frombuffer(block, np.uint8)
-        returns = self._how_many(codes, b"\r")
+        n = len(codes)
+        returns = int(np.count_nonzero(np.equal(codes, ord("\r"), out=self._flags[:n])))
         pairs = int(self._last == b"\r" and block[:1] == b"\n")
         if returns:
             pairs += int(np.count_nonzero((codes[:-1] == ord("\r")) & (codes[1:] == ord("\n"))))
-        ends = self._how_many(codes, b"\n")
+        self.nul += int(np.count_nonzero(np.equal(codes, 0, out=self._flags[:n])))
+        ends = self._add_rows(codes)
         self.crlf += pairs
         self.lf += ends - pairs
         self.cr += returns - pairs
-        self.long_line |= not ends and len(block) == BLOCK
-        self.quotes += self._how_many(codes, b'"')
-        self.nul += self._how_many(codes, b"\0")
+        self.long_line |= not ends and n == BLOCK
+        self.offset += n
         self._last = block[-1:]
         if self.utf8 and not (self.ascii and block.isascii()):
             self.ascii = False
             self._check(block)
 
-    def _how_many(self, codes: np.ndarray, byte: bytes) -> int:
-        """Several times as fast as bytes.count where there are many, as there are of quotes."""
-        return int(np.count_nonzero(np.equal(codes, byte[0], out=self._equal[: len(codes)])))
+    def _add_rows(self, codes: np.ndarray) -> int:
+        """Count quotes, and line ends that no quote holds (an even number is before them); returns all line ends."""
+        marks = np.flatnonzero((codes == ord('"')) | (codes == ord("\n")))
+        is_quote = codes[marks] == ord('"')
+        before = np.cumsum(is_quote, dtype=np.int32)
+        outside = marks[~is_quote & ((before + self.quotes) % 2 == 0)]
+        if len(outside):
+            gaps = np.diff(outside, prepend=self._row_end - self.offset)
+            after_return = codes[outside - 1] == ord("\r")
+            if outside[0] == 0:
+                after_return[0] = self._last == b"\r"
+            self.blank_rows += int(np.count_nonzero((gaps == 1) | ((gaps == 2) & after_return)))
+            self._row_end = self.offset + int(outside[-1])
+        self.rows += len(outside)
+        quotes = int(before[-1]) if len(before) else 0
+        self.quotes += quotes
+        return len(marks) - quotes
+
+    def all_rows(self) -> int:
+        """Rows that are not blank, if every quote is where it should be; the last needs no line end."""
+        return self.rows + (self._row_end < self.offset - 1) - self.blank_rows
 
     def _check(self, block: bytes) -> None:
         """Whether the text so far is UTF-8; the last character waits for the next block."""
