@@ -8,8 +8,10 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -31,8 +33,11 @@ from workbench.lake.manifest import Column
 LH = Path(sys.executable).with_name("lh")
 LONG_QUERY = "SELECT count(*) FROM range(10000000000) t(a), range(100) u(b) WHERE a % 7 = b"
 DEADLINE_S = 60
+FIRST = ("Ann", "Bo", "Cy", "Dora", "Eve", "Fay", "Gus", "Hal", "Ida", "Jon")
+LAST = ("Lee", "Cruz", "Oh", "Kim", "Diaz", "Shaw")
 ROSTER = "worker_id,name,city,zip,phone,pay,bill\n" + "".join(
-    f"{i},Ann Lee{i},{'Joliet' if i % 3 else 'Gary'},0600{i % 10},815-555-01{i:02},£{i}.50,£{i + 9}.75\n"
+    f"{i},{FIRST[i % 10]} {LAST[i % 6]},{'Joliet' if i % 3 else 'Gary'},"
+    f"0600{i % 10},815-555-01{i:02},£{i}.50,£{i + 9}.75\n"
     for i in range(60)
 )
 
@@ -60,14 +65,25 @@ def lh(desk: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[in
     return run
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The roster ingested twice: version 2 has one row more and one row changed. Tests work on copies."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "roster.csv").write_text(ROSTER)
+    text = (
+        ROSTER.replace("1,Bo Cruz,Joliet", "1,Bo Cruz,Elgin", 1) + "99,Bo Cruz,Gary,46402,815-555-0199,£9.00,£19.00\n"
+    )
+    (folder / "newer.csv").write_text(text)
+    with workbench.connect(folder / "lake") as wb:
+        wb.ingest(folder / "roster.csv", "workers")
+        wb.ingest(folder / "newer.csv", "workers", mode="replace")
+    return folder
+
+
 @pytest.fixture
-def workers(desk: Path) -> Path:
-    """The desk, with the roster ingested twice: version 2 has one row more and one row changed."""
-    text = ROSTER.replace("1,Ann Lee1,Joliet", "1,Ann Lee1,Elgin") + "99,Bo Cruz,Gary,46402,815-555-0199,£9.00,£19.00\n"
-    (desk / "newer.csv").write_text(text)
-    with workbench.connect() as wb:
-        wb.ingest(desk / "roster.csv", "workers")
-        wb.ingest(desk / "newer.csv", "workers", mode="replace")
+def workers(made: Path, desk: Path) -> Path:
+    """The desk with that lake."""
+    shutil.copytree(made, desk, dirs_exist_ok=True)
     return desk
 
 
@@ -131,15 +147,20 @@ def test_lh_alone_shows_help_and_version_is_told(lh) -> None:
 
 
 def test_help_and_lists_load_no_engine_they_do_not_use() -> None:
-    loaded = "import sys; from workbench.cli import entry\ntry: entry.main({words})\nexcept SystemExit: pass\n" \
-        "print([m for m in ('duckdb', 'numpy', 'pyarrow', 'workbench.search.searcher') if m in sys.modules])"  # fmt: skip
-    script = loaded.format(words=["--help"])
+    assert loaded_by("--help") == "[]"
+    assert "duckdb" not in loaded_by("ls", "--json", "--lake", "nowhere")
+    assert "searcher" not in loaded_by("sql", "SELECT 1")
+
+
+def loaded_by(*words: str) -> str:
+    """Which of our heavy parts a command line has loaded when it ends."""
+    heavy = ("duckdb", "numpy", "pyarrow", "workbench.search.searcher", "workbench.staffing")
+    script = (
+        f"import sys; from workbench.cli import entry\ntry: entry.main({list(words)})\nexcept SystemExit: pass\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-    script = loaded.format(words=["ls", "--json", "--lake", "nowhere"])
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "duckdb" not in done.stdout
-    assert "searcher" not in done.stdout
+    return done.stdout.splitlines()[-1]
 
 
 # -- answers on stdout, the rest on stderr ----------------------------------------------------------------------------
@@ -164,7 +185,7 @@ def test_every_list_has_json_with_personal_data_masked_and_names_its_lake(line: 
     code, out, err = lh(*shlex.split(line), "--json")
     assert code == 0
     json.loads(out)
-    assert "Ann Lee" not in out
+    assert "Bo Cruz" not in out
     assert "555-01" not in out
     assert err.splitlines()[0] == f"lake {workers / 'lake'} (LH_LAKE)"
 
@@ -174,7 +195,7 @@ def test_the_lake_comes_from_the_option_then_the_environment_then_the_file(worke
     assert "(LH_LAKE)" in lh("ls")[2]
     monkeypatch.delenv("LH_LAKE")
     (workers / "lakehouse.toml").write_text("lake = 'lake'\n")
-    code, out, err = lh("ls")
+    _, out, err = lh("ls")
     assert "lakehouse.toml" in err
     assert "workers" in out
 
@@ -187,6 +208,11 @@ def test_an_ingest_says_what_it_did_in_one_line_and_groups_what_it_found(lh) -> 
     assert "0 rejected  PII: name phone  sha256 " in first
     assert [line for line in rest if "£" in line] == ["  · pay, bill: amounts in £"]
     assert "already ingested as v1 on " in lh("ingest", "roster.csv", "--name", "workers")[1]
+
+
+def test_a_file_from_windows_keeps_its_rows(desk: Path, lh) -> None:
+    (desk / "roster.csv").write_bytes(ROSTER.replace("\n", "\r\n").encode())
+    assert "60 rows × 7 columns" in lh("ingest", "roster.csv", "--name", "workers")[1]
 
 
 def test_findings_of_many_columns_are_one_line_each() -> None:
@@ -241,8 +267,8 @@ def test_upkeep_tells_what_it_did(workers: Path, lh) -> None:
     assert "back" in lh("snapshots", "workers")[1]
     assert "freed" in lh("expire", "workers", "--keep", "1")[1]
     assert lh("export", "workers", "out.csv")[0] == 0
-    assert "Ann Lee" not in (workers / "out.csv").read_text()
-    assert "60 different texts" in lh("index", "workers")[1]
+    assert "Bo Cruz" not in (workers / "out.csv").read_text()
+    assert "60 rows, 20 different texts: 20 embedded now" in lh("index", "workers")[1]
 
 
 def test_sql_reads_parameters_stdin_and_older_snapshots(workers: Path, lh) -> None:
@@ -324,7 +350,7 @@ def test_a_value_is_one_line_of_plain_text(sql: str, text: str, lh) -> None:
 
 
 def test_the_numbers_of_a_column_stand_under_each_other(lh) -> None:
-    _, out, _ = lh("sql", "SELECT unnest([1.5, 22.25, 333]) AS n, unnest([0.00001, 1, 2]) AS small")
+    _, out, _ = lh("sql", "SELECT unnest([1.5, 22.25, 333]) AS n, unnest([1e-5, 1e0, 2e0]) AS small")
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["1.50", "22.25", "333.00"]
     assert [len(line[: line.index(".")]) for line in out.splitlines()[1:]] == [3, 3, 3]
     assert "1e-05" in out
@@ -341,10 +367,10 @@ def test_an_answer_without_rows_keeps_its_header(lh) -> None:
 
 @pytest.mark.parametrize("form", ["", "--csv", "--json"])
 def test_a_reader_that_leaves_is_no_error(form: str, desk: Path) -> None:
-    done = shell(f"lh sql 'SELECT * FROM range(200000)' --limit 200000 {form} | head -1")
+    done = shell(f"lh sql 'SELECT * FROM range(100000)' --limit 100000 {form} | head -1")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
-    assert not [line for line in done.stderr.splitlines() if not line.startswith(("lake ", "200,000 rows"))]
+    assert not [line for line in done.stderr.splitlines() if not line.startswith(("lake ", "100,000 rows"))]
 
 
 def test_a_pipe_is_neither_cut_nor_coloured(workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,19 +432,17 @@ def test_a_terminal_shows_colour_unless_told_not_to(workers: Path) -> None:
 
 @pytest.mark.parametrize("columns", [30, 80, 160])
 def test_no_line_of_a_table_is_wider_than_the_terminal(columns: int, workers: Path) -> None:
-    seen = on_terminal("sql", "SELECT *, repeat('wide ', 50) AS w FROM workers LIMIT 3", columns=columns, TERM="dumb")[
-        1
-    ]
+    query = "SELECT *, repeat('wide ', 50) AS w FROM workers LIMIT 3"
+    seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", on_terminal("sql", query, columns=columns)[1])
     table = [line.rstrip() for line in seen.splitlines() if line.lstrip().startswith(("worker_id", "0 ", "1 ", "2 "))]
     assert len(table) == 4
     assert max(map(len, table)) <= columns
 
 
 def test_long_work_shows_a_bar_with_the_time_left_and_ctrl_c_stops_it(workers: Path) -> None:
-    code, seen = on_terminal("sql", LONG_QUERY, stop_at=" % ")
+    code, seen = on_terminal("sql", LONG_QUERY, stop_at="left")
     assert code == 130
-    assert "query" in seen
-    assert "-:--:--" in seen or ":00" in seen
+    assert re.search(r"\d:\d\d:\d\d.* left .*(\d|-):(\d\d|--):(\d\d|--)", seen)
     assert "stopped; what was not finished is not in the lake" in seen
     assert "Traceback" not in seen
 

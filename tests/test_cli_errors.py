@@ -217,3 +217,20 @@ def test_a_lake_that_may_not_be_written_is_named_with_its_path(
     assert code == 1
     assert "/proc/no-lake" in err.partition("✗ ")[2]
     assert not INSIDE.search(err)
+
+
+@pytest.mark.s3
+def test_a_bucket_that_does_not_answer_is_named_and_no_secret_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "hunter2")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    code, _, err = told("ls --lake s3://bucket/lake", capsys)
+    assert code == 1
+    assert "s3://bucket/lake" in err.partition("✗ ")[2]
+    assert "lh doctor" in err
+    assert "hunter2" not in err
+    assert not INSIDE.search(err)

@@ -16,6 +16,7 @@ from workbench.lake.dialect import detect, duckdb_scan, reader_rejected
 from workbench.lake.records import BLANKS, Shape, lines, records
 from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
 from workbench.lake.survey import plain, survey
+from workbench.lake.tally import Tally
 
 ENGINE = duckdb.connect()  # one for all examples: making one is slow
 
@@ -139,3 +140,66 @@ def test_the_columns_of_places_are_beside_the_text(tmp_path):
     batch = next(read_rows(path, detect(path, survey(path)), on_reject=print))
     assert batch.column(LINE).to_pylist() == [2, 3]
     assert batch.column(OFFSET).to_pylist() == [4, 9]
+
+
+@given(tables(), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(0, 3))
+@settings(deadline=None)
+def test_a_survey_counts_the_rows_that_a_program_wrote(table, end, open_end, blank):
+    header, rows = table
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    body = (end * blank + out.getvalue().removesuffix(end) + end * (not open_end) * (1 + blank)).encode()
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "t.csv")
+        path.write_bytes(body)
+        facts = survey(path)
+    assert facts.rows == len(rows) + 1
+    assert facts.blank_rows == blank + blank * (not open_end)
+    assert facts.lf + facts.crlf == body.count(b"\n")
+    assert facts.crlf == body.count(b"\r\n")
+
+
+def test_a_survey_does_not_see_the_blocks_it_reads(tmp_path):
+    path = tmp_path / "t.csv"
+    texts = [f'{i},"line\r\n{"é" * (i % 97)}, ""q""\n"' for i in range(20_000)]
+    for end, shift in (("\r\n", 0), ("\r\n", 1), ("\n", 2)):  # over two million bytes: borders fall anywhere
+        body = (f"id,t{'x' * shift}{end}" + end.join(texts) + end).encode()
+        path.write_bytes(body)
+        facts = survey(path)
+        assert (facts.rows, facts.blank_rows, facts.quotes) == (20_001, 0, body.count(b'"'))
+        assert (facts.crlf, facts.lf + facts.crlf) == (body.count(b"\r\n"), body.count(b"\n"))
+        assert (facts.encoding, facts.cr) == ("utf-8", 0)
+
+
+@given(st.text(',"\n\r aé', max_size=300), st.integers(1, 130))
+@settings(max_examples=300, deadline=None)
+def test_a_tally_is_the_same_by_any_blocks(text, size):
+    body = text.encode()
+    tally = Tally(body)
+    for at in range(0, len(body), size):
+        tally.add(body[at : at + size])
+    rows = blank = 0
+    inside, row = False, b""
+    for at in range(len(body)):
+        inside ^= body[at : at + 1] == b'"'
+        row += body[at : at + 1]
+        if body[at : at + 1] == b"\n" and not inside:
+            rows, blank, row = rows + 1, blank + (row in {b"\n", b"\r\n"}), b""
+    crlf, quotes = body.count(b"\r\n"), body.count(b'"')
+    assert (tally.rows, tally.blank_rows, tally.all_rows()) == (rows, blank, rows + bool(row) - blank)
+    assert (tally.crlf, tally.lf, tally.cr) == (crlf, body.count(b"\n") - crlf, body.count(b"\r") - crlf)
+    assert (tally.quotes, tally.nul, tally.is_utf8()) == (quotes, 0, True)
+
+
+@given(st.binary(max_size=40), st.integers(1, 9))
+def test_utf8_is_told_by_any_blocks(body, size):
+    tally = Tally(b"")
+    for at in range(0, len(body), size):
+        tally.add(body[at : at + size])
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        assert not tally.is_utf8()
+    else:
+        assert tally.is_utf8()
+    assert tally.nul == body.count(0)

@@ -92,6 +92,6 @@ def _unexpected(error: Exception) -> WorkbenchError:
         sys.stderr.write("".join(traceback.format_exception(error)))
     words = _one_line(str(error))
     return WorkbenchError(
-        f"lh failed in a way nobody foresaw: {type(error).__name__}{f': {words}' if words else ''}",
+        f"The command failed in a way nobody foresaw: {type(error).__name__}{f': {words}' if words else ''}",
         hint="The same command with LH_DEBUG=1 before it shows where; please report that.",
     )

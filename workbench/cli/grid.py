@@ -20,6 +20,7 @@ _GAP = 2
 _LEAST = 8  # columns of a cell below which it says nothing
 _WIDEST = (60, 40, 28, 20)  # widths that cells are cut to, until all columns fit
 _PIPED = 200
+_MANY = 2_000  # rows above which the library's drawing takes seconds
 _DECIMALS = 4
 _TINY, _HUGE = 1e-3, 1e15
 # Control characters would drive the reader's terminal; the direction marks would show a cell as what it is not.
@@ -141,6 +142,10 @@ def draw(shown: Grid, console: Console, width: int | None) -> Cut:
     if len(shown.rows) == 1 and len(shown.columns) > 2 and width and _needed(_natural(shown, _WIDEST[0])) > width:
         return _draw_record(shown, console, width)
     widths = _fitting(shown, width)
+    cut = Cut(len(shown.columns) - len(widths), _cut_cells(shown, widths))
+    if width is None or len(shown.rows) > _MANY:
+        _write(shown, widths, console)
+        return cut
     built = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for i, limit in enumerate(widths):
         built.add_column(
@@ -149,8 +154,21 @@ def draw(shown: Grid, console: Console, width: int | None) -> Cut:
         )  # fmt: skip
     for row in shown.rows:
         built.add_row(*(_styled(text) for text in row[: len(widths)]))
-    console.print(built, soft_wrap=width is None, crop=width is not None)
-    return Cut(len(shown.columns) - len(widths), _cut_cells(shown, widths))
+    console.print(built)
+    return cut
+
+
+def _write(shown: Grid, widths: Sequence[int], console: Console) -> None:
+    """A grid as padded text and nothing else: into a pipe, and where the rows are many."""
+    from rich.cells import cell_len, set_cell_size
+
+    for row in (shown.columns, *shown.rows):
+        padded = []
+        for i, (text, limit) in enumerate(zip(row, widths, strict=False)):
+            fit = text if cell_len(text) <= limit else set_cell_size(text, limit - 1) + "…"
+            room = " " * (limit - cell_len(fit))
+            padded.append(room + fit if i in shown.right else fit + room)
+        console.file.write((" " * _GAP).join(padded).rstrip() + "\n")
 
 
 def _draw_record(shown: Grid, console: Console, width: int) -> Cut:

@@ -20,7 +20,8 @@ from workbench.lake.header import Layout, filled, find_layout, kind
 from workbench.lake.mapping import literal, quote
 from workbench.lake.parquet import unique_names
 from workbench.lake.records import BLANKS, Line, Record, Shape, lines, records
-from workbench.lake.survey import BLOCK, MIXED, Survey
+from workbench.lake.survey import MIXED, Survey
+from workbench.lake.tally import BLOCK
 
 HEAD, TAIL = 256 << 10, 64 << 10
 NO_DELIMITER = "\x1f"  # of a file with one column

@@ -18,12 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from workbench.errors import InvalidError
+from workbench.lake.tally import BLOCK, Tally
 
-BLOCK = 1 << 20
 MIXED = "utf-8 with cp1252 lines"  # each line is UTF-8, or else cp1252: two exports put together
 _SAMPLE = 64 << 10
 
@@ -89,7 +86,7 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
     compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), "")
     if not compression:
         _check_text(path, head)
-    count = _Count(head)
+    count = Tally(head)
     digest = hashlib.sha256()
     # Hashing a block and counting in it both leave the interpreter, so the two run side by side.
     with path.open("rb") as f, ThreadPoolExecutor(1) as beside:
@@ -112,82 +109,6 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
         return replace(facts, encoding=encoding)
     found, guessed = _encoding(path, head, count)
     return replace(facts, encoding=found, guessed=guessed)
-
-
-class _Count:
-    r"""Counts over blocks; an ``\r\n`` may fall between two of them."""
-
-    def __init__(self, head: bytes) -> None:
-        self.lf = self.crlf = self.cr = self.quotes = self.nul = 0
-        self.ascii, self.long_line = True, False
-        self.utf8 = not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        self._rest = b""
-        self._flags = np.empty(BLOCK, np.bool_)
-        self.rows = self.blank_rows = self.offset = 0
-        self._row_end = -1
-        self._last = b""
-
-    def add(self, block: bytes) -> None:
-        codes = np.frombuffer(block, np.uint8)
-        n = len(codes)
-        returns = int(np.count_nonzero(np.equal(codes, ord("\r"), out=self._flags[:n])))
-        pairs = int(self._last == b"\r" and block[:1] == b"\n")
-        if returns:
-            pairs += int(np.count_nonzero((codes[:-1] == ord("\r")) & (codes[1:] == ord("\n"))))
-        self.nul += int(np.count_nonzero(np.equal(codes, 0, out=self._flags[:n])))
-        ends = self._add_rows(codes)
-        self.crlf += pairs
-        self.lf += ends - pairs
-        self.cr += returns - pairs
-        self.long_line |= not ends and n == BLOCK
-        self.offset += n
-        self._last = block[-1:]
-        if self.utf8 and not (self.ascii and block.isascii()):
-            self.ascii = False
-            self._check(block)
-
-    def _add_rows(self, codes: np.ndarray) -> int:
-        """Count quotes, and line ends that no quote holds (an even number is before them); returns all line ends."""
-        marks = np.flatnonzero((codes == ord('"')) | (codes == ord("\n")))
-        is_quote = codes[marks] == ord('"')
-        before = np.cumsum(is_quote, dtype=np.int32)
-        outside = marks[~is_quote & ((before + self.quotes) % 2 == 0)]
-        if len(outside):
-            gaps = np.diff(outside, prepend=self._row_end - self.offset)
-            after_return = codes[outside - 1] == ord("\r")
-            if outside[0] == 0:
-                after_return[0] = self._last == b"\r"
-            self.blank_rows += int(np.count_nonzero((gaps == 1) | ((gaps == 2) & after_return)))
-            self._row_end = self.offset + int(outside[-1])
-        self.rows += len(outside)
-        quotes = int(before[-1]) if len(before) else 0
-        self.quotes += quotes
-        return len(marks) - quotes
-
-    def all_rows(self) -> int:
-        """Rows that are not blank, if every quote is where it should be; the last needs no line end."""
-        return self.rows + (self._row_end < self.offset - 1) - self.blank_rows
-
-    def _check(self, block: bytes) -> None:
-        """Whether the text so far is UTF-8; the last character waits for the next block."""
-        text = self._rest + block if self._rest else block
-        whole = next((i for i in range(len(text) - 1, max(len(text) - 5, -1), -1) if text[i] & 0xC0 != 0x80), len(text))
-        self._rest = text[whole:]
-        self.utf8 = _validates(memoryview(text)[:whole])
-
-    def is_utf8(self) -> bool:
-        """Whether all that was counted is UTF-8, its last character whole."""
-        return self.utf8 and _validates(self._rest)
-
-
-def _validates(text: bytes | memoryview) -> bool:
-    """UTF-8, told by Arrow: ten times as fast as decoding it."""
-    ends = np.array([0, len(text)], np.int32)
-    try:
-        pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(text)).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _known(encoding: str) -> str:
@@ -217,7 +138,7 @@ def _check_text(path: Path, head: bytes) -> None:
         raise InvalidError(f"{path.name} is not a table of text.", hint="CSV, Parquet, JSON and Excel files are read.")
 
 
-def _encoding(path: Path, head: bytes, count: _Count) -> tuple[str, bool]:
+def _encoding(path: Path, head: bytes, count: Tally) -> tuple[str, bool]:
     """The encoding's name, and whether it is a guess."""
     for bom, name in _BOMS:
         if head.startswith(bom):
