@@ -126,7 +126,7 @@ def test_drift_names_every_change_and_three_ways_out(wb, tmp_path):
     assert "~ zip → zip_code (100.0% same values)" in drift.value.message
     ways = drift.value.details["ways_out"]
     last = [way.split(" --")[-1].split("=")[0] for way in ways]
-    assert last == ["rename zip_code", "rename zip_code", "name workers_new"]
+    assert last == ["rename zip_code", "ignore shift", "name workers_new"]
     assert all(f"lh ingest '{path}'" in w for w in ways)  # a space in the path is quoted for the shell
     assert wb.lake.get("workers").version == 1
     assert drift.value.http_status == 409
@@ -370,7 +370,7 @@ def test_the_raw_text_of_rejects_is_covered_where_people_are_in_it(wb, tmp_path)
     assert "312-555-0103" in wb.lake.rejects("notes")[0].rows.column("raw")[0].as_py()
 
 
-SPEND = "posted,amount,share\n22/12/2014,£512.20,45%\n05/06/2014,\"£1,029.00\",5%\n"
+SPEND = 'posted,amount,share\n22/12/2014,£512.20,45%\n05/06/2014,"£1,029.00",5%\n'
 
 
 def test_the_next_file_is_read_in_the_way_of_the_first(wb, tmp_path):
@@ -389,3 +389,45 @@ def test_another_order_currency_or_unit_is_drift_and_not_a_wrong_value(wb, tmp_p
     wb.ingest(put(tmp_path, SPEND), "spend")
     with pytest.raises(SchemaDriftError, match="1 value do"):
         wb.ingest(put(tmp_path, f"posted,amount,share\n{row}\n", "odd.csv"), "spend")
+
+
+def test_the_three_ways_out_of_drift_work(wb, tmp_path):
+    wb.ingest(put(tmp_path, ROSTER), "workers")
+    path = put(tmp_path, DRIFTED.replace("\n1,", "\n4,").replace("\n2,", "\n5,"), "new.csv")
+    with pytest.raises(SchemaDriftError) as drift:
+        wb.ingest(path, "workers")
+    assert "! reliability double → string (1 value do" in drift.value.message  # beside the other changes
+    assert "--quarantine" in drift.value.details["ways_out"][1]
+    assert "--ignore shift" in drift.value.details["ways_out"][1]
+    with pytest.raises(NotFoundError, match="'shft'"):
+        wb.ingest(path, "workers", ignore=("shft",))
+    done = wb.ingest(path, "workers", quarantine=True, ignore=("shift",), rename={"zip_code": "zip"})
+    assert (done.rows, done.rejected, done.total) == (2, 1, 5)
+    assert "left out as asked: shift" in done.findings
+    assert "shift" not in types(wb, "workers")
+    assert wb.ingest(path, "workers_new").rows == 3
+
+
+def test_a_file_that_was_read_wrongly_is_read_anew_by_replace(wb, tmp_path):
+    path = put(tmp_path, "id,day\n1,03/04/2026\n2,05/06/2026\n")
+    wb.ingest(path, "t")
+    assert types(wb, "t")["day"] == "string"
+    assert wb.ingest(path, "t", mode="replace").outcome == "unchanged"
+    done = wb.ingest(path, "t", mode="replace", types={"day": "date dmy"})
+    assert (done.outcome, types(wb, "t")["day"]) == ("replaced", "date32[day]")
+    with pytest.raises(InvalidError, match="cannot change it"):
+        wb.ingest(put(tmp_path, "id,day\n3,04/04/2026\n", "more.csv"), "t", types={"day": "text"})
+
+
+def test_each_sheet_of_a_workbook_is_a_source_of_its_own(wb, tmp_path):
+    book = openpyxl.Workbook()
+    for name, day in (("May", 1), ("June", 2)):
+        sheet = book.active if name == "May" else book.create_sheet()
+        sheet.title = name
+        for line in (["worker_id", "hours"], [day, 8], [day + 10, 7]):
+            sheet.append(line)
+    book.save(tmp_path / "hours.xlsx")
+    wb.ingest(tmp_path / "hours.xlsx", "hours", how=reading(sheet="May"))
+    assert wb.ingest(tmp_path / "hours.xlsx", "hours", how=reading(sheet="June")).total == 4
+    assert wb.ingest(tmp_path / "hours.xlsx", "hours", how=reading(sheet="June")).outcome == "unchanged"
+    assert [s.source.sheet for s in wb.lake.snapshots("hours")] == ["June", "May"]

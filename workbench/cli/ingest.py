@@ -29,6 +29,7 @@ def ingest(
     evolve: Annotated[bool, typer.Option("--evolve", help="Take new columns and wider types.")] = False,
     quarantine: Annotated[bool, typer.Option("--quarantine", help="Set rows aside that do not fit.")] = False,
     rename: Annotated[list[str] | None, typer.Option(help="file_column=dataset_column; repeatable.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Leave this column of the file out; repeatable.")] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="column=text|int|double|date dmy …")] = None,
     pii: Annotated[list[str] | None, typer.Option(help="column=name|email|phone|…; empty for none.")] = None,
     max_rejects: Annotated[int | None, typer.Option("--max-errors", min=0, help="Refuse a file with more.")] = None,
@@ -53,7 +54,8 @@ def ingest(
     )  # fmt: skip
     request = Request(
         path, name, mode=_mode(key, replaces), key=_listed(key), message=message,
-        evolve=evolve, quarantine=quarantine, rename=pairs(rename, "--rename", "file_column=dataset_column"),
+        evolve=evolve, quarantine=quarantine, ignore=tuple(ignore or ()),
+        rename=pairs(rename, "--rename", "file_column=dataset_column"),
         types=pairs(type_, "--type", "column=type"), pii=_kinds(pii),
         max_rejects=max_rejects, dry_run=dry_run, how=Reading(overrides, text, sheet),
     )  # fmt: skip

@@ -160,9 +160,9 @@ class Catalog:
 
         return self.decide(step)
 
-    def ingested(self, manifest: Manifest, sha256: str) -> int | None:
-        """The version at which a file of these bytes went into this content, or None."""
-        return delta.ingested(self.storage, manifest, sha256)
+    def ingested(self, manifest: Manifest, key: str) -> int | None:
+        """The version at which a source of this key went into this content, or None."""
+        return delta.ingested(self.storage, manifest, key)
 
     def decide(self, step: Callable[[], T]) -> T:
         """Run ``step`` (look, then write) until its write is not lost to another writer; then BusyError."""

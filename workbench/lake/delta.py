@@ -50,10 +50,10 @@ def history(storage: Storage, name: str) -> list[Snapshot]:
         return [_to_snapshot(entry) for entry in _open(storage, name).history()]
 
 
-def ingested(storage: Storage, manifest: Manifest, sha256: str) -> int | None:
-    """The version at which a file of these bytes went into the present content, or None."""
+def ingested(storage: Storage, manifest: Manifest, key: str) -> int | None:
+    """The version at which a source of this key went into the present content, or None."""
     table = _open(storage, manifest.name, manifest.version)
-    version = table.transaction_version(f"source:{sha256}")
+    version = table.transaction_version(f"source:{key}")
     reset = table.transaction_version("reset") or 0
     return version if version is not None and version >= reset else None
 
@@ -220,8 +220,8 @@ def _properties(note: Note, *, version: int, rows: int, reset: bool = False) -> 
         "rejects_key": note.rejects_key,
         "lineage": list(note.lineage),
     }
-    sources = (*note.restored, *([note.source.sha256] if note.source else []))
-    marks = (["reset"] if reset else []) + [f"source:{sha256}" for sha256 in dict.fromkeys(sources)]
+    sources = (*note.restored, *([note.source.key] if note.source else []))
+    marks = (["reset"] if reset else []) + [f"source:{key}" for key in dict.fromkeys(sources)]
     return CommitProperties(
         custom_metadata={"lh": json.dumps({k: v for k, v in record.items() if v}, ensure_ascii=False)},
         max_commit_retries=0,

@@ -99,8 +99,9 @@ def commands(name: str, file: str, changes: Sequence[Change]) -> dict[str, str]:
     """Reason → command, ready to paste into a shell."""
     start = f"lh ingest {shlex.quote(file)} --name"
     renames = "".join(f" --rename {shlex.quote(f'{c.column}={c.was}')}" for c in changes if c.kind == "renamed")
+    ignored = "".join(f" --ignore {shlex.quote(c.column)}" for c in changes if c.kind == "added")
     return {
         "take the new columns and types": f"{start} {name} --evolve{renames}",
-        "keep the columns, set odd rows aside": f"{start} {name} --quarantine{renames}",
+        "keep the columns, set odd rows aside": f"{start} {name} --quarantine{renames}{ignored}",
         "load it as a dataset of its own": f"{start} {name}_new",
     }

@@ -22,7 +22,7 @@ from workbench.lake.mapping import literal, quote
 from workbench.lake.naming import is_code, is_id, stays_text
 
 FEW_ROWS, FIRST_ROWS = 256, 20_000
-_MISFIT = "lh misfit: "
+_MISFIT = "value misfit: "
 _ODD = "\x1f"  # stands for a value that does not fit, where null tokens are gathered
 _EVERY = sum(BITS[name] for name in FORMATS)
 _PLAIN = sum(BITS[name] for name in formats.PLAIN_NUMBERS)

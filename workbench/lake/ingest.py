@@ -25,9 +25,9 @@ from workbench.lake.fitting import SAMPLE_ROWS, Fit
 from workbench.lake.loaded import Loaded, located, set_aside
 from workbench.lake.manifest import Column, DataFile, Manifest, Note, Source
 from workbench.lake.mapping import literal, quote
-from workbench.lake.relation import select_sql
+from workbench.lake.relation import engine_type, select_sql
 from workbench.lake.report import Report, Request
-from workbench.lake.sources import Opened, identify, open_source
+from workbench.lake.sources import Opened, identify, open_source, without
 from workbench.lake.stage import stage
 from workbench.lake.upsert import upsert
 
@@ -52,7 +52,7 @@ def ingest(catalog: Catalog, request: Request, *, limits: Limits = NO_LIMITS, pr
 def _load(catalog: Catalog, asked: Request, limits: Limits, progress: Progress) -> Report:
     source, base = None, catalog.find(asked.name)
     if base and asked.path.is_file():
-        source = identify(asked.path, progress)
+        source = identify(asked.path, progress, asked.how.sheet)
         if done := _already(catalog, asked, source, base):
             return done
     with stage(catalog.storage) as folder:
@@ -60,18 +60,18 @@ def _load(catalog: Catalog, asked: Request, limits: Limits, progress: Progress) 
         try:
             opened = open_source(asked.path, con, folder, asked.how, progress, source)
             job = _Job(catalog, asked, con, folder, progress)
-            return catalog.decide(partial(job.run, opened))
+            return catalog.decide(partial(job.run, without(opened, asked.ignore)))
         finally:
             con.close()
 
 
 def _already(catalog: Catalog, asked: Request, source: Source, base: Manifest) -> Report | None:
     """What is said of a file whose bytes the dataset has; None when there is something to do."""
-    version = catalog.ingested(base, source.sha256)
+    version = catalog.ingested(base, source.key)
     if version is None or asked.mode == "upsert":
         return None
     snapshot = next((s for s in catalog.history(base.name) if s.version == version), base.snapshot)
-    if asked.mode == "replace" and base.row_count != snapshot.added:
+    if asked.mode == "replace" and (asked.reads_its_own_way or base.row_count != snapshot.added):
         return None
     return Report(
         base.name, version, "unchanged", 0, base.row_count, base.columns, source, base.size_bytes,
@@ -157,11 +157,14 @@ class _Job:
 
     def _onto(self, opened: Opened, base: Manifest) -> Loaded:
         asked = self.request
+        if asked.types and asked.mode == "replace":  # what is said of the types holds for a table made anew
+            return replace(self._fresh(opened), evolved=True)
+        self._check_types(base)
         found = fitting.match(self.con, opened, base, asked.rename)
         odd = tuple(c.column for c in found.changes if c.kind == "retyped")
-        if found.changes and not (asked.evolve or asked.quarantine):
-            raise self._drift(opened, base, found.changes)
         fit = fitting.onto(opened, base, found)
+        if found.changes and not (asked.evolve or asked.quarantine):
+            raise self._drift(opened, base, (*found.changes, *self._misfits(opened, fit)))
         if asked.quarantine:
             return self._copy(opened, fit, changes=found.changes)
         if not odd and not found.unknown:
@@ -176,6 +179,15 @@ class _Job:
         odd = tuple(dict.fromkeys((*odd, *(c.column for c in misfits))))
         wide = fitting.widened(self.con, opened, base, found, odd)
         return self._copy(opened, wide, changes=(*found.changes, *misfits), evolved=True)
+
+    def _check_types(self, base: Manifest) -> None:
+        for name, word in self.request.types.items():
+            column = base.column(name)
+            if column and engine_type(column) != infer.engine_word(word):
+                raise InvalidError(
+                    f"Column {name} of {base.name} is {column.type} already; --type {name}={word} cannot change it.",
+                    hint="Drop --type, or make the dataset anew from this file: --replace.",
+                )
 
     def _misfits(self, opened: Opened, fit: Fit) -> tuple[Change, ...]:
         if opened.typed:

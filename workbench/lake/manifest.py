@@ -40,15 +40,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file a snapshot came from: its name (never its folder), the SHA-256 of its bytes and their number."""
+    """The file a snapshot came from: its name (never its folder), the SHA-256 of its bytes and their number, and the
+    ``sheet`` of a workbook if it was asked for.
+    """
 
     file: str
     sha256: str
     size_bytes: int
+    sheet: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all other sources."""
+        return f"{self.sha256}#{self.sheet}" if self.sheet else self.sha256
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return {"file": self.file, "sha256": self.sha256, "size_bytes": self.size_bytes}
+        said: dict[str, Any] = {"file": self.file, "sha256": self.sha256, "size_bytes": self.size_bytes}
+        return said | ({"sheet": self.sheet} if self.sheet else {})
 
 
 @dataclass(frozen=True, slots=True)

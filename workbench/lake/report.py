@@ -23,7 +23,8 @@ class Request:
     """One file for one dataset.
 
     ``mode``: append | replace | upsert (which needs ``key``). ``evolve`` takes new columns and wider types,
-    ``quarantine`` sets rows aside that do not fit. ``rename``: file's column → dataset's. ``types``: a user's words
+    ``quarantine`` sets rows aside that do not fit. ``ignore`` leaves columns of the file out. ``rename``: file's
+    column → dataset's. ``types``: a user's words
     by column. ``max_rejects``: refuse the file when more rows than this are set aside (None: 100, or 1 % if more).
     """
 
@@ -35,6 +36,7 @@ class Request:
     by: str = ""
     evolve: bool = False
     quarantine: bool = False
+    ignore: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
     pii: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +44,11 @@ class Request:
     dry_run: bool = False
     lineage: tuple[str, ...] = ()
     how: Reading = field(default_factory=Reading)
+
+    @property
+    def reads_its_own_way(self) -> bool:
+        """Whether the same bytes may mean other rows than the last time."""
+        return bool(self.types or self.rename or self.ignore or self.how != Reading())
 
     def checked(self) -> Request:
         """Itself, with a name taken from the file when none was given. Raises InvalidError for what means nothing."""

@@ -49,7 +49,7 @@ def read_rows(
     on_finding: Callable[[str], Any] = lambda _: None,
     text: bool = False,
     batch_rows: int = BATCH_ROWS,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], Any] = lambda *_: None,
 ) -> Iterator[pa.RecordBatch]:
     """Batches of the rows of a file of UTF-8 text: a string column per name, then `LINE` and `OFFSET` (int64).
 
@@ -64,11 +64,11 @@ def read_rows(
         found = records(lines(f, number=dialect.line, offset=dialect.offset), dialect.shape, dialect.width)
         for record in sieve.rows(found):
             batch.append(record)
-            if len(batch) >= batch_rows:
-                yield _batch(batch, dialect, text=text)
-                if on_progress:
-                    on_progress(record.offset, size)
-                batch = []
+            if len(batch) < batch_rows:
+                continue
+            yield _batch(batch, dialect, text=text)
+            on_progress(record.offset, size)
+            batch = []
     yield _batch(batch, dialect, text=text)
     for finding in sieve.findings():
         on_finding(finding)

@@ -170,7 +170,7 @@ def restore(catalog: Catalog, name: str, version: int, note: Note, *, limits: Li
         if version == base.version:
             raise InvalidError(f"{name} is at snapshot {version} already.", hint=f"lh snapshots {name}")
         # Files that the target held count as ingested again, so loading one of them once more does not double it.
-        sources = [s.source.sha256 for s in catalog.history(name) if s.version <= version and s.source]
+        sources = [s.source.key for s in catalog.history(name) if s.version <= version and s.source]
         held = tuple(s for s in dict.fromkeys(sources) if catalog.ingested(target, s))
         said = replace(note, operation="restore", restored=held, lineage=(f"{name}@{version}",))
         if target.fingerprint == base.fingerprint:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from workbench.errors import InvalidError, MissingExtraError, NotFoundError
 from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan
 from workbench.lake.engine import Progress
 from workbench.lake.manifest import Source
-from workbench.lake.mapping import literal
+from workbench.lake.mapping import literal, quote
 from workbench.lake.rows import LINE, OFFSET, Reject, blank_rows, read_rows
 from workbench.lake.survey import original_offsets, plain, survey
 
@@ -64,15 +64,15 @@ class Reading:
     sheet: str | None = None
 
 
-def identify(path: Path, progress: Progress) -> Source:
-    """A file by its bytes."""
+def identify(path: Path, progress: Progress, sheet: str | None = None) -> Source:
+    """A file by its bytes, and the sheet that was asked for if any."""
     size, digest = path.stat().st_size, hashlib.sha256()
     buffer = bytearray(1 << 18)
     with path.open("rb", buffering=0) as f:
         while n := f.readinto(buffer):
             digest.update(memoryview(buffer)[:n])
             progress("read", f.tell(), size)
-    return Source(path.name, digest.hexdigest(), size)
+    return Source(path.name, digest.hexdigest(), size, sheet or "")
 
 
 def open_source(
@@ -100,8 +100,25 @@ def open_source(
         relation = f"read_json({literal(str(path))}, sample_size=-1)"
         return _typed(path, con, relation, source or identify(path, progress))
     if kind == "excel":
-        return _excel(path, folder, how, progress, source or identify(path, progress))
+        return _excel(path, folder, how, progress, source or identify(path, progress, how.sheet))
     return _delimited(path, folder, how, progress, source)
+
+
+def without(opened: Opened, names: Sequence[str]) -> Opened:
+    """The same without some columns. Raises NotFoundError for one that is not there."""
+    if not names:
+        return opened
+    for name in names:
+        if name not in opened.names:
+            raise NotFoundError.named("column", name, opened.names)
+    careful = opened.careful
+    return replace(
+        opened,
+        relation=f"(SELECT * EXCLUDE ({', '.join(map(quote, names))}) FROM {opened.relation})",
+        names=tuple(name for name in opened.names if name not in names),
+        findings=[*opened.findings, f"left out as asked: {', '.join(names)}"],
+        careful=(lambda: without(careful(), names)) if careful else None,
+    )
 
 
 def _kind(path: Path) -> str:

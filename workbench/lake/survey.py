@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from workbench.errors import InvalidError
 from workbench.lake.tally import BLOCK, Tally
@@ -293,11 +293,16 @@ def original_offsets(path: Path, encoding: str, offsets: list[int]) -> dict[int,
     found, here, there = {}, 0, 0
     with path.open("rb") as f:
         for offset in sorted(set(offsets)):
-            while here < offset:
-                block = f.read(min(BLOCK, offset - here))
-                while block and not _is_utf8(block):  # a character fell apart at the end of the block
-                    block += f.read(1)
-                here += len(block)
-                there += len(encode(block.decode("utf-8")))
-            found[offset] = there
+            for text in _characters(f, offset - here):
+                there += len(encode(text))
+            found[offset], here = there, offset
     return found
+
+
+def _characters(file: IO[bytes], n: int) -> Iterator[str]:
+    """The next ``n`` bytes of UTF-8 text; they end with a whole character."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    while n > 0:
+        block = file.read(min(BLOCK, n))
+        n -= len(block)
+        yield decode(block)
