@@ -64,6 +64,36 @@ def test_a_diff_between_datasets_or_by_an_absent_key_is_refused(wb, tmp_path):
         wb.lake.diff("workers@1", "workers@2", key=["wid"])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ("1,Gary,day\n2,Gary,day\n3,Elgin,day\n", "1,Gary,day\n2,Elgin,day\n", ["city"], "places@1 has 1 of its values"),
+        ("1,Gary,day\n", "1,Gary,day\n2,Gary,day\n3,Gary,x\n", ["city"], r"places@2 .* \(in 3 rows\)"),
+        ("1,Gary,day\n", "1,,day\n2,Gary,day\n", ["city"], "places@2 has 1 row without it"),
+        ("1,Gary,day\n", "1,Gary,\n2,Gary,day\n", ["city", "shift"], "city, shift is no key: places@2 has 1 row without"),
+        ("1,,day\n2,,day\n3,Gary,x\n4,Gary,x\n", "1,Gary,day\n", ["city"], "2 rows without it and 1 of its values"),
+    ],
+)
+def test_a_diff_by_a_key_that_does_not_name_one_row_is_refused(wb, tmp_path, old, new, key, said):
+    for text in (old, new):
+        (tmp_path / "places.csv").write_text(f"nr,city,shift\n{text}")
+        wb.ingest(tmp_path / "places.csv", "places", mode="replace")
+    with pytest.raises(InvalidError, match=said) as refused:
+        wb.lake.diff("places@1", "places@2", key=key)
+    assert "--key" in refused.value.hint
+    assert "Gary" not in str(refused.value)
+    d = wb.lake.diff("places@1", "places@2", key=["nr"])
+    assert (d.added, d.removed) == (max(0, new.count("\n") - old.count("\n")), max(0, old.count("\n") - new.count("\n")))
+
+
+def test_a_key_of_several_columns_may_repeat_in_each(wb, tmp_path):
+    for text in ("1,Gary,5\n1,Elgin,6\n2,Gary,7\n", "1,Gary,5\n1,Elgin,8\n2,Elgin,7\n"):
+        (tmp_path / "pay.csv").write_text(f"nr,city,rate\n{text}")
+        wb.ingest(tmp_path / "pay.csv", "pay", mode="replace")
+    d = wb.lake.diff("pay@1", "pay@2", key=["nr", "city"])
+    assert (d.added, d.removed, d.changed) == (1, 1, 1)
+
+
 def test_restore_makes_the_old_content_the_newest_version(wb, tmp_path):
     back = wb.lake.restore("workers@1", "the second file was wrong")
     assert (back.version, back.row_count) == (3, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,10 @@ class Diff:
 def diff(
     catalog: Catalog, old: Manifest, new: Manifest, *, key: Sequence[str] = (), watch: Watch | None = None
 ) -> Diff:
-    """Compare two versions. Files that both hold are not read. Raises NotFoundError for a key column that is absent."""
+    """Compare two versions. Files that both hold are not read.
+
+    Raises NotFoundError for a key column that is absent, InvalidError for a key that does not name one row each.
+    """
     shared = {f.path for f in old.files} & {f.path for f in new.files}
     only_old = [f for f in old.files if f.path not in shared]
     only_new = [f for f in new.files if f.path not in shared]
@@ -79,6 +82,8 @@ def diff(
     columns = compare({c.name: c.type for c in old.columns}, {c.name: c.type for c in new.columns})
     common = [c.name for c in new.columns if old.column(c.name) and c.name not in chosen]
     work = _Work(con, watch or Watch(stage="diff"))
+    if key:
+        work.check_unique(chosen, {"old_rows": old, "new_rows": new})
     if chosen:
         added, removed, changed, by_column, sample = work.by_key(chosen, common)
     else:
@@ -102,6 +107,24 @@ class _Work:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.watch.run(self.con, lambda: self.con.execute(sql).fetchall())
+
+    def check_unique(self, key: Sequence[str], sides: Mapping[str, Manifest]) -> None:
+        """Raise InvalidError for a key that is null or twice: each such row would be compared with many others."""
+        by = ", ".join(quote(k) for k in key)
+        empty = " OR ".join(f"{quote(k)} IS NULL" for k in key)
+        for side, version in sides.items():
+            nulls, twice, rows = self.rows(
+                f"SELECT (SELECT count(*) FROM {side} WHERE {empty}), count(*), coalesce(sum(n), 0)::BIGINT FROM "
+                f"(SELECT count(*) AS n FROM {side} WHERE NOT ({empty}) GROUP BY {by} HAVING count(*) > 1)"
+            )[0]
+            what = [f"{nulls:,} row{'s'[: nulls != 1]} without it"] if nulls else []
+            what += [f"{twice:,} of its values more than once (in {rows:,} rows)"] if twice else []
+            if what:
+                raise InvalidError(
+                    f"{', '.join(key)} is no key: {version.name}@{version.version} has {' and '.join(what)}.",
+                    hint="--key takes the columns that name one row each; without --key, whole rows are compared.",
+                    details={"without": nulls, "repeated": twice, "rows": rows},
+                )
 
     def by_key(self, key: Sequence[str], common: Sequence[str]) -> tuple[int, int, int, dict[str, int], pa.Table]:
         on = " AND ".join(f"o.{quote(k)} IS NOT DISTINCT FROM n.{quote(k)}" for k in key)
