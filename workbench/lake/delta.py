@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from workbench.errors import InvalidError, LostRaceError, ProviderError
+from workbench.lake import s3
 from workbench.lake.manifest import About, Column, DataFile, Manifest, Note, Snapshot, Source
 from workbench.lake.storage import Storage
 
@@ -41,12 +44,12 @@ def log_key(name: str, version: int) -> str:
 
 def load(storage: Storage, name: str, version: int | None = None) -> Manifest:
     """The manifest of a dataset at its newest or a given version. Raises LookupError."""
-    return _to_manifest(name, _open(storage, name, version))
+    return _to_manifest(storage, name, _open(storage, name, version))
 
 
 def history(storage: Storage, name: str) -> list[Snapshot]:
     """All snapshots, newest first. Raises LookupError."""
-    with _mapped(name):
+    with _mapped(storage, name):
         return [_to_snapshot(entry) for entry in _open(storage, name).history()]
 
 
@@ -62,7 +65,7 @@ def create(
     storage: Storage, name: str, columns: Sequence[Column], files: Sequence[DataFile], note: Note, about: About
 ) -> None:
     """Version 1 of a new table, in one commit. Raises LostRaceError when somebody else created it first."""
-    with _mapped(name):
+    with _mapped(storage, name):
         create_table_with_add_actions(
             storage.uri(folder(name)),
             Schema.from_arrow(to_schema(columns, about)),
@@ -100,7 +103,7 @@ def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note
     old, new = {f.path for f in base.files}, {f.path for f in files}
     gone = [RemoveAction(f.path, True, now_ms, f.size_bytes, {}) for f in base.files if f.path not in new]  # noqa: FBT003
     table = _open(storage, base.name, base.version)
-    with _mapped(base.name):
+    with _mapped(storage, base.name):
         table.create_write_transaction(
             [*gone, *(_add(f) for f in files if f.path not in old)],
             "append",
@@ -112,7 +115,7 @@ def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note
 def annotate(storage: Storage, base: Manifest, columns: Sequence[Column], note: Note, about: About) -> None:
     """Change what is said of the table and its columns (owner, tags, PII tags), not its data. Raises LostRaceError."""
     table = _open(storage, base.name, base.version)
-    with _mapped(base.name):
+    with _mapped(storage, base.name):
         properties = _properties(note, version=base.version + 1, rows=base.row_count)
         # One commit: the first column carries the record of the whole table.
         table.alter.set_column_metadata(
@@ -192,7 +195,7 @@ def _write(
     reset: bool = False,
 ) -> None:
     table = _open(storage, base.name, base.version)
-    with _mapped(base.name):
+    with _mapped(storage, base.name):
         table.create_write_transaction(
             [_add(f) for f in files],
             mode,
@@ -230,7 +233,7 @@ def _properties(note: Note, *, version: int, rows: int, reset: bool = False) -> 
 
 
 def _open(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
-    with _mapped(name):
+    with _mapped(storage, name):
         table = DeltaTable(
             storage.uri(folder(name)),
             version=None if version is None else version - 1,
@@ -245,7 +248,7 @@ def _open(storage: Storage, name: str, version: int | None = None) -> DeltaTable
     return table
 
 
-def _to_manifest(name: str, table: DeltaTable) -> Manifest:
+def _to_manifest(storage: Storage, name: str, table: DeltaTable) -> Manifest:
     fields = pa.schema(table.schema().to_arrow())
     said = [{k.decode(): v.decode() for k, v in (f.metadata or {}).items()} for f in fields]
     about = json.loads(said[0].get(_RECORD, "{}")) if said else {}
@@ -267,7 +270,7 @@ def _to_manifest(name: str, table: DeltaTable) -> Manifest:
     actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all().to_pylist()
     actions.sort(key=lambda a: (a["modification_time"], a["path"]))  # rows come back in the order they went in
     files = tuple(DataFile(a["path"], a["num_records"] or 0, a["size_bytes"]) for a in actions)
-    with _mapped(name):
+    with _mapped(storage, name):
         newest = _to_snapshot(table.history(1)[0])
     return Manifest(
         name=name,
@@ -308,7 +311,7 @@ def _moment(epoch_ms: int | None) -> dt.datetime:
 
 
 @contextmanager
-def _mapped(name: str) -> Iterator[None]:
+def _mapped(storage: Storage, name: str) -> Iterator[None]:
     """Delta's exceptions as ours, at this one place."""
     try:
         yield
@@ -317,9 +320,62 @@ def _mapped(name: str) -> Iterator[None]:
     except CommitFailedError:
         raise LostRaceError(f"Another writer changed {name!r} first.", hint="Run the command again.") from None
     except DeltaError as error:
-        text = str(error)
-        if "already exists" in text or "changed" in text:  # the race to create a table has no class of its own
-            raise LostRaceError(f"Another writer created {name!r} first.", hint="Run the command again.") from None
-        if "nvalid table version" in text or "version" in text.lower():
-            raise LookupError(name) from None
-        raise ProviderError(f"The log of dataset {name!r} could not be read: {text[:200]}", hint="lh doctor") from error
+        raise _told(storage, name, str(error)) from None
+    except OSError as error:
+        raise _unreached(storage, name, error) from None
+
+
+def _told(storage: Storage, name: str, text: str) -> Exception:
+    """What has no class of its own in Delta, by its exact words (deltalake 1.6)."""
+    if _CREATED.search(text):
+        return LostRaceError(f"Another writer created {name!r} first.", hint="Run the command again.")
+    if _NO_VERSION.search(text):
+        return LookupError(name)
+    if _NEWER.search(text):
+        return InvalidError(
+            f"Dataset {name!r} was written in a newer format of Delta than this reader knows.",
+            hint="update the workbench: a newer one, or another engine, wrote it",
+        )
+    return _refused(storage, text) or ProviderError(
+        f"The log of dataset {name!r} cannot be read: {_plain(text)}", hint="lh doctor"
+    )
+
+
+def _unreached(storage: Storage, name: str, error: OSError) -> Exception:
+    """What the storage said: a number of the operating system keeps it, the words of S3 become ours."""
+    refused = _refused(storage, str(error))
+    if refused:
+        return refused
+    native = _NATIVE.search(str(error))
+    number = int(native[1]) if native else error.errno
+    if number and not _is_s3(storage):
+        return OSError(number, os.strerror(number), storage.uri(folder(name)))
+    return ProviderError(f"The log of dataset {name!r} cannot be reached: {_plain(str(error))}", hint="lh doctor")
+
+
+def _refused(storage: Storage, text: str) -> ProviderError | None:
+    if not _is_s3(storage):
+        return None
+    return s3.refusal(storage.url, storage.delta_options().get("AWS_ENDPOINT_URL", ""), text)
+
+
+def _is_s3(storage: Storage) -> bool:
+    return storage.url.startswith("s3://")
+
+
+def _plain(text: str) -> str:
+    """The first words of an error on one line, without colours, frames of a stack, addresses and answers of a server,
+    which can hold keys.
+    """
+    words = _STYLING.sub("", text).partition("\n   0: ")[0].replace("↳", " ")
+    return _ADDRESS.sub("‹address›", " ".join(words.partition("<?xml")[0].split()))[:200]
+
+
+_CREATED = re.compile(r"table already exists at that location|version \d+ already exists|changed since last commit")
+_NO_VERSION = re.compile(
+    r"LogSegment end version \d+ not the same as the specified end version \d+|Invalid table version"
+)
+_NEWER = re.compile(r"Unsupported minimum reader version \d+")
+_NATIVE = re.compile(r"\(os error (\d+)\)")
+_STYLING = re.compile(r"\x1b\[[0-9;]*m")
+_ADDRESS = re.compile(r"\w+://\S+")

@@ -32,13 +32,13 @@ def write(
     Raises InvalidError for another ending or a column that the format cannot hold, ConflictError for a file that is
     there already, unless ``force``. Columns of one name get suffixes, as in a dataset.
     """
+    if path.is_dir():
+        raise InvalidError(f"{path} is a folder.", hint=f"Name a file in it: {path / 'export.csv'}")
     how = _WRITERS.get(path.suffix.lower())
     if how is None:
         raise InvalidError(f"{path.name} has no ending that an export knows.", hint=f"One of: {', '.join(_WRITERS)}.")
     if not path.parent.is_dir():
         raise InvalidError(f"There is no folder {path.parent}.", hint=f"mkdir -p {shlex.quote(str(path.parent))}")
-    if path.is_dir():
-        raise InvalidError(f"{path} is a folder.", hint=f"Name a file in it: {path / 'export.csv'}")
     if path.exists() and not force:
         raise _taken(path)
     schema, batches = queries.stream(sql, params, show_pii=show_pii)

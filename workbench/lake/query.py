@@ -298,7 +298,32 @@ def _mask(table: pa.Table, carriers: Mapping[int, str] | None) -> pa.Table:
 
 
 def _bound(con: duckdb.DuckDBPyConnection, sql: str, params: Params) -> duckdb.DuckDBPyRelation:
-    return con.sql(guard.only_select(con, sql), params=params or None)
+    statement = guard.only_select(con, sql)
+    _check_params(statement.named_parameters, params or ())
+    return con.sql(statement, params=params or None)
+
+
+def _check_params(wanted: Collection[str], params: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Raise QueryError for parameters of a statement that have no value, and for values that no parameter takes."""
+    given = list(params) if isinstance(params, Mapping) else [str(i + 1) for i in range(len(params))]
+    missing = sorted(set(wanted) - set(given), key=lambda name: (len(name), name))
+    if missing:
+        named = [name for name in missing if not name.isdecimal()] or ["name"]
+        raise QueryError(
+            f"No value was given for {_counted(missing)}.",
+            hint=f'--param {named[0]}=… on the command line, params={{"{named[0]}": …}} in Python'
+            + ("." if named == missing else "; for ? a list: params=[…]."),
+        )
+    unused = [name for name in given if name not in wanted]
+    if unused:
+        known = ", ".join(f"${name}" for name in sorted(wanted)) or "none"
+        raise QueryError(
+            f"The statement has no place for {_counted(unused)}.", hint=f"Its parameters: {known}. Drop the value."
+        )
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"parameter{'s'[: len(names) != 1]} {', '.join(names)}"
 
 
 def _fetch(con: duckdb.DuckDBPyConnection, sql: str, params: Params, cap: int | None) -> tuple[pa.Table, bool]:

@@ -7,6 +7,7 @@ read; they never appear in the main config, in an error or in a log.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import tomllib
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 
-from workbench.errors import ConfigError, MissingExtraError, NotFoundError, ProviderError
+from workbench.errors import ConfigError, MissingExtraError, NotFoundError, ProviderError, WorkbenchError
 from workbench.lake.storage import LIST_CAP, Entry, LocalStorage, Slots, Storage, cap_bytes, check_key, read_capped
 
 CONNECT_S, ATTEMPTS = 5, 3
@@ -58,11 +59,15 @@ def load_credentials(environ: Mapping[str, str], secrets_file: Path | None) -> C
 
 
 def _read_secrets(path: Path) -> dict[str, str]:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise ConfigError(f"The secrets file {path} can be read by others (mode {mode:o}).", hint=f"chmod 600 {path}")
     try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise ConfigError(
+                f"The secrets file {path} can be read by others (mode {mode:o}).", hint=f"chmod 600 {path}"
+            )
         section = tomllib.loads(path.read_text(encoding="utf-8")).get("s3", {}).get("primary", {})
+    except OSError as error:
+        raise ConfigError(f"The secrets file {path} cannot be read: {error.strerror}.", hint=f"ls -l {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # The parser's message can quote the line, and the line can hold a secret.
         raise ConfigError(f"The secrets file {path} is not TOML.", hint="It holds [s3.primary] tables.") from error
@@ -142,7 +147,9 @@ class S3Storage:
         """See `Storage`."""
         try:
             return self._entry(key)
-        except NotFoundError:
+        except NotFoundError as error:
+            if _names_bucket(error):
+                raise
             return None
 
     def delete(self, key: str) -> None:
@@ -157,7 +164,9 @@ class S3Storage:
         try:
             with self._mapped(prefix):
                 found = self.filesystem().ls(self._path(prefix), detail=True)
-        except NotFoundError:
+        except NotFoundError as error:
+            if _names_bucket(error):
+                raise
             return []
         return sorted(i["name"].rsplit("/", 1)[-1] for i in found if i["type"] == "directory")
 
@@ -205,25 +214,117 @@ class S3Storage:
     def _mapped(self, key: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise NotFoundError(f"No object {key!r} in {self.url}.") from None
-        except PermissionError as error:
-            raise ProviderError(
-                f"{self.url} refused the credentials for {key!r}.", hint="Check AWS_ACCESS_KEY_ID or the secrets file."
-            ) from error
-        except Exception as error:
-            if not isinstance(error, OSError) and not _is_client_error(error):
-                raise
-            raise ProviderError(f"{self.url} failed on {key!r}: {type(error).__name__}.", hint="lh doctor") from error
+        except _client_errors() as error:
+            told = refusal(self.url, self.credentials.endpoint_url, _words(error))
+            if told and _names_bucket(told):
+                raise NotFoundError(told.message, hint=told.hint, details=told.details) from error
+            if told is None and isinstance(error, FileNotFoundError):
+                raise NotFoundError(f"No object {key!r} in {self.url}.") from None
+            raise told or unanswered(self.url, key) from error
 
 
-def _is_client_error(error: Exception) -> bool:
-    """What the S3 client raises beside OSError: a dead server, no credentials."""
+def _names_bucket(error: WorkbenchError) -> bool:
+    """Whether it is the bucket that is not there: an empty listing would hide that."""
+    return error.details.get("reason") == "bucket"
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """What the S3 client raises: OSError, and errors of its own once it is loaded."""
     if "botocore" not in sys.modules:
-        return False
-    from botocore.exceptions import BotoCoreError
+        return (OSError,)
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    return isinstance(error, BotoCoreError)
+    return (OSError, BotoCoreError, ClientError)
+
+
+def _words(error: BaseException | None) -> str:
+    """The names and words of an error and of what caused it."""
+    said = []
+    while error is not None:
+        said.append(f"{type(error).__name__}: {error}")
+        error = error.__cause__
+    return "\n".join(said)
+
+
+def refusal(url: str, endpoint_url: str, words: str) -> ProviderError | None:
+    """What an error of any S3 client means to the user of the lake ``url``; None when its words say none of it.
+
+    ``words`` (class names, codes and sentences of the client) are only searched, never quoted: they can hold keys.
+    """
+    bucket = url.removeprefix("s3://").partition("/")[0]
+    where = _shown(endpoint_url) or "Amazon S3"
+    told = {
+        "credentials": (f"No credentials for {url} were found.", _GIVE_KEYS),
+        "bucket": (f"There is no bucket {bucket!r} at {where}.", "Make it there first, or give another lake: --lake"),
+        "region": (
+            f"The bucket {bucket!r} is not in the region that was asked{_expected(words)}.",
+            "Set AWS_REGION, or region in the secrets file, to the bucket's.",
+        ),
+        "keys": (f"{where} refused the credentials for {url}.", f"They are wrong or expired. {_GIVE_KEYS}"),
+        "denied": (
+            f"Access denied: {where} refused the credentials for {url}.",
+            "Ask the bucket's owner for the rights to list, read and write, or use other keys.",
+        ),
+        "endpoint": (
+            f"{where} does not answer, so {url} cannot be reached.",
+            "Check AWS_ENDPOINT_URL and the network; lh doctor tries again.",
+        ),
+        "busy": (f"{where} is too busy to answer for {url}.", "Run the command again in a minute."),
+    }
+    kind = next((kind for kind, sign in _SIGNS if sign.search(words)), None)
+    if kind is None:
+        return None
+    message, hint = told[kind]
+    return ProviderError(message, hint=hint, details={"reason": kind})
+
+
+def unanswered(url: str, what: str) -> ProviderError:
+    """For a failure of S3 whose words are none of those known."""
+    return ProviderError(f"{url} failed on {what!r} in a way nobody foresaw.", hint="lh doctor")
+
+
+def _shown(endpoint_url: str) -> str:
+    """An address without the user name and password that may stand in it."""
+    parts = urlparse(endpoint_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+
+
+def _expected(words: str) -> str:
+    found = re.search(r"expecting '([a-z0-9-]{1,30})'", words)
+    return f", but in {found[1]}" if found else ""
+
+
+_GIVE_KEYS = (
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write both as access_key_id and secret_access_key under "
+    "[s3.primary] in the secrets file (its place: lh config)."
+)
+# Codes of the S3 API (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), names of botocore's exceptions,
+# sentences of the object_store that Delta uses; a HEAD request has only the number. The first that is found counts.
+_SIGNS = tuple(
+    (kind, re.compile(sign))
+    for kind, sign in (
+        # Without keys both clients ask the machine for some, at the address of its metadata service.
+        ("credentials", r"NoCredentialsError|PartialCredentialsError|169\.254\.169\.254"),
+        ("bucket", r"NoSuchBucket|InvalidBucketName"),
+        (
+            "region",
+            r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|\((?:301|307)\)"
+            r"|incorrectly configured region",
+        ),
+        (
+            "keys",
+            r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|InvalidSecurity|TokenRefreshRequired"
+            r"|lacked valid authentication",
+        ),
+        ("denied", r"AccessDenied|PermissionError|AllAccessDisabled|lacked the necessary privileges"),
+        ("busy", r"SlowDown|ServiceUnavailable|\((?:429|503)\)|503 Service Unavailable"),
+        (
+            "endpoint",
+            r"EndpointConnectionError|ConnectTimeoutError|ReadTimeoutError|ConnectionClosedError|HTTPClientError"
+            r"|ConnectionError|TimeoutError|SSLError|ProxyConnectionError|error sending request|InvalidEndpoint",
+        ),
+    )
+)
 
 
 def open_storage(url: str, *, environ: Mapping[str, str] | None = None, secrets_file: Path | None = None) -> Storage:

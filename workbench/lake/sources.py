@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -127,9 +128,19 @@ def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
     if magic == b"PAR1":
         return "parquet"
-    if suffix in EXCEL:
+    if suffix in EXCEL or (magic == b"PK\x03\x04" and _holds_workbook(path)):
         return "excel"
     return "json" if suffix in JSON else "text"
+
+
+def _holds_workbook(path: Path) -> bool:
+    """Whether a zip archive is a workbook, whatever its name: the parts that OOXML (ECMA-376, part 2) asks for."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
+    return "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names)
 
 
 def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, source: Source) -> Opened:
@@ -212,7 +223,7 @@ def _carefully(
 
 def _excel(path: Path, folder: Path, how: Reading, progress: Progress, source: Source) -> Opened:
     try:
-        from python_calamine import CalamineWorkbook  # an extra: only for spreadsheets
+        from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # an extra: only for spreadsheets
     except ImportError as error:
         raise MissingExtraError(
             f"{path.name} needs the package python-calamine.", hint="pip install 'lakehouse-workbench[excel]'"
