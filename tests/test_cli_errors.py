@@ -45,6 +45,7 @@ CASES = [
     Case("sql 'SELECT 1' --csv --json", 1, ("--csv and --json",), "one of them"),
     Case("sql 'SELECT $x' --param x", 1, ("--param", "name=value", "'x'"), "--param name=value"),
     Case("sql 'SELECT $x' --param x=1 --param x=2", 1, ("x twice",), "Keep one"),
+    Case("sql 'SELECT $x'", 1, ("parameter x",), "--param x=…"),
     Case("expire workers", 2, ("--keep",), "lh expire --help"),
     Case("expire workers --keep 0", 2, ("--keep",), "lh expire --help"),
     Case("search truck -k 0", 2, ("-k",), "lh search --help"),
@@ -109,6 +110,7 @@ CASES = [
     Case("rejects workers --replay rooster.csv", 1, ("'rooster.csv'",), "roster.csv"),
     Case("rejects workers --replay a.csv --out b.csv", 1, ("--replay excludes",), "lh rejects workers --replay a.csv"),
     Case("export workers out.xyz", 1, ("out.xyz",), ".parquet"),
+    Case("export workers .", 1, (". is a folder",), "export.csv"),
     Case("export workers none/out.csv", 1, ("none",), "mkdir -p"),
     Case("export workers roster.csv", 1, ("roster.csv is there",), "--force"),
     # Search.
@@ -208,6 +210,21 @@ def test_a_broken_config_file_is_named(
     assert "lakehouse.toml" in err
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_config_file_that_cannot_be_read_is_named(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "elsewhere" if named else tmp_path
+    (folder / "lakehouse.toml").mkdir(parents=True)  # reading it fails for every user, root too
+    if named:
+        monkeypatch.setenv("LH_CONFIG", str(folder / "lakehouse.toml"))
+    monkeypatch.chdir(tmp_path)
+    code, _, err = told("ls", capsys)
+    assert code == 2
+    assert "lakehouse.toml cannot be read: Is a directory" in err
+    assert "ls -ld" in err
+
+
 def test_a_lake_that_may_not_be_written_is_named_with_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +233,24 @@ def test_a_lake_that_may_not_be_written_is_named_with_its_path(
     code, _, err = told("ingest roster.csv --lake /proc/no-lake", capsys)
     assert code == 1
     assert "/proc/no-lake" in err.partition("✗ ")[2]
+    assert not INSIDE.search(err)
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("line", ["ls", "ingest roster.csv", "sql 'SELECT * FROM roster'"])
+def test_a_lake_on_a_dead_server_is_told_alike_by_every_command(
+    line: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"ENDPOINT_URL": "http://ann:hunter2@127.0.0.1:9", "REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hunter2")
+    code, _, err = told(f"{line} --lake s3://bucket/lake", capsys)
+    message, _, hint = err.partition("✗ ")[2].partition("\n")
+    assert code == 1
+    assert message == "http://127.0.0.1:9 does not answer, so s3://bucket/lake cannot be reached."
+    assert "AWS_ENDPOINT_URL" in hint
+    assert "hunter2" not in err
     assert not INSIDE.search(err)
 
 

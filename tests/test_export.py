@@ -131,6 +131,11 @@ def test_what_cannot_be_exported_is_said_before_anything_is_written(wb, tmp_path
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InvalidError, match="is a folder"):
         wb.lake.export("workers", tmp_path / "folder.csv", force=True)
+    for folder in (tmp_path, tmp_path / "folder.csv", Path(), Path("..")):
+        with pytest.raises(InvalidError, match="is a folder") as refused:
+            wb.lake.export("workers", folder)
+        assert refused.value.message.startswith(str(folder))
+        assert str(folder / "export.csv") in refused.value.hint
     assert files(tmp_path) == ["roster.csv"]
 
 

@@ -42,6 +42,33 @@ def test_parameters_are_bound_by_name_and_by_place(wb):
     assert wb.sql("SELECT worker_id FROM workers WHERE city = ? AND worker_id = ?", ["Joliet", 1]).row_count == 1
 
 
+@pytest.mark.parametrize(
+    ("sql", "params", "said", "hint"),
+    [
+        ("SELECT $x", None, "parameter x", '--param x=… on the command line, params={"x": …}'),
+        ("SELECT $x, $y", {"x": 1}, "parameter y", "--param y=…"),
+        ("SELECT $b, $a", {}, "parameters a, b", "--param a=…"),
+        ("SELECT ?, ?", [1], "parameter 2", "params=[…]"),
+        ("SELECT $x", [1], "parameter x", "--param x=…"),
+        ("SELECT $x", {"x": 1, "z": 2}, "no place for parameter z", "$x"),
+        ("SELECT 1", {"z": 2}, "no place for parameter z", "none"),
+        ("SELECT 1", [5], "no place for parameter 1", "none"),
+    ],
+)
+def test_parameters_without_a_value_and_values_without_a_parameter_are_named(wb, sql, params, said, hint):
+    with pytest.raises(QueryError, match=said) as refused:
+        wb.sql(sql, params)
+    assert hint in refused.value.hint
+    with pytest.raises(QueryError, match=said):
+        wb.lake.queries.stream(sql, params)
+
+
+def test_a_parameter_is_found_whatever_its_case_and_its_value(wb):
+    assert wb.sql("SELECT $City AS c, $n2 AS n, $City AS d", {"City": None, "n2": 0}).table.to_pylist() == [
+        {"c": None, "n": 0, "d": None}
+    ]
+
+
 def test_a_new_version_is_in_the_next_answer_of_any_process(wb, tmp_path):
     with workbench.connect(tmp_path / "lake") as other:
         assert other.sql("SELECT count(*) AS n FROM workers").table.to_pylist() == [{"n": 2}]

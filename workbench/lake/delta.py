@@ -343,12 +343,11 @@ def _told(storage: Storage, name: str, text: str) -> Exception:
 
 def _unreached(storage: Storage, name: str, error: OSError) -> Exception:
     """What the storage said: a number of the operating system keeps it, the words of S3 become ours."""
-    refused = _refused(storage, str(error))
-    if refused:
-        return refused
+    if _is_s3(storage):
+        return _refused(storage, str(error)) or s3.unanswered(storage.url, folder(name))
     native = _NATIVE.search(str(error))
     number = int(native[1]) if native else error.errno
-    if number and not _is_s3(storage):
+    if number:
         return OSError(number, os.strerror(number), storage.uri(folder(name)))
     return ProviderError(f"The log of dataset {name!r} cannot be reached: {_plain(str(error))}", hint="lh doctor")
 

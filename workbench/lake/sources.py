@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -228,17 +229,41 @@ def _excel(path: Path, folder: Path, how: Reading, progress: Progress, source: S
         raise MissingExtraError(
             f"{path.name} needs the package python-calamine.", hint="pip install 'lakehouse-workbench[excel]'"
         ) from error
-    book = CalamineWorkbook.from_path(str(path))
-    name = how.sheet or book.sheet_names[0]
-    if name not in book.sheet_names:
-        raise NotFoundError.named("sheet", name, book.sheet_names)
-    plain = folder / "sheet.csv"
-    with plain.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows(_cells(book.get_sheet_by_name(name).iter_rows()))
-    opened = _delimited(plain, folder, how, progress, source)
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        name = how.sheet or next(iter(book.sheet_names), "")
+        if name not in book.sheet_names:
+            raise NotFoundError.named("sheet", name, book.sheet_names)
+        plain = folder / "sheet.csv"
+        has_values = _write_sheet(book.get_sheet_by_name(name).iter_rows(), plain)
+    except PasswordError:
+        raise InvalidError(
+            f"{path.name} cannot be read: it is protected by a password.",
+            hint="Open it, save it without the password, and ingest that copy.",
+        ) from None
+    except CalamineError as error:
+        raise InvalidError(
+            f"{path.name} cannot be read: it is damaged, or no workbook.",
+            hint="Open it and save it anew as .xlsx, or export the sheet as CSV.",
+        ) from error
     others = [s for s in book.sheet_names if s != name]
+    if not has_values:
+        hint = f"Another sheet: --sheet {shlex.quote(others[0])}" if others else "Check the export that made it."
+        raise InvalidError(f"Sheet {name!r} of {path.name} is empty.", hint=hint)
+    opened = _delimited(plain, folder, how, progress, source)
     opened.findings.append(f"sheet {name!r}" + (f"; not read: {', '.join(others)}" if others else ""))
     return opened
+
+
+def _write_sheet(rows: Iterator[list[Any]], target: Path) -> bool:
+    """The sheet as CSV; whether any of its cells holds something."""
+    has_values = False
+    with target.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        for cells in _cells(rows):
+            writer.writerow(cells)
+            has_values = has_values or any(cells)
+    return has_values
 
 
 def _cells(rows: Iterator[list[Any]]) -> Iterator[list[str]]:
