@@ -119,7 +119,7 @@ def refusing():
         ((403, "InvalidAccessKeyId", "does not exist in our records"), "refused the credentials", "AWS_ACCESS_KEY_ID"),
         ((403, "SignatureDoesNotMatch", ""), "refused the credentials", "secret_access_key"),
         ((301, "PermanentRedirect", "must be addressed"), "'bucket' is not in the region", "AWS_REGION"),
-        ((400, "AuthorizationHeaderMalformed", "wrong region; expecting 'eu-west-1'"), "but in eu-west-1", "AWS_REGION"),
+        ((400, "AuthorizationHeaderMalformed", "wrong; expecting 'eu-west-1'"), "but in eu-west-1", "AWS_REGION"),
         ((404, "NoSuchBucket", "The specified bucket does not exist"), "There is no bucket 'bucket' at http", "--lake"),
         ((418, "Teapot", "short and stout"), "s3://bucket/lake", "lh doctor"),
     ],

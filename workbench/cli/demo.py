@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -96,12 +99,13 @@ def _answer(wb: Workbench, folder: Path) -> None:
 
 def _go_on(lake: str | None, seconds: float) -> None:
     here = f" --lake {shlex.quote(lake)}" if lake else ""
+    lh = "lh" if shutil.which("lh") else shlex.quote(os.path.relpath(sys.argv[0]))
     show.line(f"\nDone in {seconds:.0f} s. Go on:")
     for command in (
-        f"lh ls{here}",
-        f"lh describe workers{here}",
-        f'lh sql "SELECT city, avg(reliability) FROM workers GROUP BY 1 ORDER BY 2 DESC"{here}',
-        f'lh search "nurse who speaks Spanish, weekends" --where "state = \'IL\'"{here}',
-        f"lh doctor{here}",
+        f"{lh} ls{here}",
+        f"{lh} describe workers{here}",
+        f'{lh} sql "SELECT city, avg(reliability) FROM workers GROUP BY 1 ORDER BY 2 DESC"{here}',
+        f'{lh} search "nurse who speaks Spanish, weekends" --where "state = \'IL\'"{here}',
+        f"{lh} doctor{here}",
     ):
         show.line(f"  {command}")

@@ -176,7 +176,9 @@ class Catalog:
 
     def unknown(self, name: str) -> NotFoundError:
         """The error for a dataset that is not there."""
-        return NotFoundError.named("dataset", name, self.names(), hint="`lh ls` lists them.")
+        names = self.names()
+        hint = "`lh ls` lists them." if names else "Make some: lh demo, or load one: lh ingest FILE"
+        return NotFoundError.named("dataset", name, names, hint=hint)
 
     def _exists(self, name: str) -> bool:
         if name in self._known or self.storage.stat(delta.log_key(name, 1)):

@@ -78,11 +78,40 @@ class Dialect:
         return len(self.names)
 
 
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What the head of a file says by itself. ``above``: records over the data, after ``start`` lines left out."""
+
+    dialect: Dialect
+    layout: Layout
+    start: int
+    above: tuple[Record, ...]
+
+    def suits_engine(self, facts: Survey) -> bool:
+        """Whether the engine's reader may be tried, as far as ``facts`` reach."""
+        return _is_regular(facts, self.dialect, self.above, self.start)
+
+
 def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES) -> Dialect:
     """The dialect of a file of UTF-8 text. Reads its first 256 KiB and its last 64.
 
     Raises InvalidError for a file without any row, and for overrides that mean nothing.
     """
+    drawn = sketch(path, overrides)
+    dialect = replace(
+        drawn.dialect,
+        last_line=_last_line(path, facts, overrides.trailing_lines),
+        rows=facts.rows - drawn.start - len(drawn.above),
+    )
+    regular = _is_regular(facts, dialect, drawn.above, drawn.start)
+    if regular and drawn.above:
+        regular = not _comes_again(path, drawn.above[-1], dialect.offset)
+    found = tuple(_findings(path, facts, dialect, drawn))
+    return replace(dialect, regular=regular, findings=found)
+
+
+def sketch(path: Path, overrides: Overrides = NO_OVERRIDES) -> Sketch:
+    """The dialect as the head alone shows it. Raises as `detect` does."""
     _check(overrides)
     head = _head(path)
     skipped = overrides.skip_lines or 0
@@ -100,21 +129,9 @@ def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES) -> Di
     if not layout.names:
         raise InvalidError(f"{path.name} holds no rows.", hint="Check the export that made it.")
     first = layout.skip + layout.header
-    place = found[first] if first < len(found) else _after(head)
-    dialect = Dialect(
-        shape=shape,
-        names=_column_names(layout.names),
-        header=layout.names,
-        line=place[0],
-        offset=place[1],
-        last_line=_last_line(path, facts, overrides.trailing_lines),
-        rows=facts.rows - start - first,
-    )
-    return replace(
-        dialect,
-        regular=_is_regular(path, facts, dialect, found[:first], start),
-        findings=tuple(_findings(path, facts, dialect, layout, start, found)),
-    )
+    line, offset = found[first][:2] if first < len(found) else _after(head)
+    dialect = Dialect(shape, _column_names(layout.names), layout.names, line, offset)
+    return Sketch(dialect, layout, start, tuple(found[:first]))
 
 
 def _check(overrides: Overrides) -> None:
@@ -238,11 +255,11 @@ def _is_clean(cell: str) -> bool:
 # -- the engine's reader --------------------------------------------------------------------------------------------
 
 
-def _is_regular(path: Path, facts: Survey, dialect: Dialect, above: Sequence[Record], start: int) -> bool:
+def _is_regular(facts: Survey, dialect: Dialect, above: Sequence[Record], start: int) -> bool:
     """Whether the engine's reader may be tried: it refuses by itself what does not have the width or fit the quotes."""
     shape = dialect.shape
     one_line_each = dialect.line == start + len(above) + 1 and all(r.raw.strip(BLANKS) for r in above)
-    if (
+    return not (
         dialect.width < 2
         or facts.nul
         or facts.long_line  # DuckDB 2.0 drops a line longer than its buffer and says nothing
@@ -256,9 +273,7 @@ def _is_regular(path: Path, facts: Survey, dialect: Dialect, above: Sequence[Rec
         or "" in dialect.header
         or not one_line_each
         or (start + len(above) > 1 and any('"' in r.raw for r in above))
-    ):
-        return False
-    return not (above and _comes_again(path, above[-1], dialect.offset))
+    )
 
 
 def _comes_again(path: Path, header: Record, offset: int) -> bool:
@@ -315,14 +330,12 @@ def reader_rejected(con: duckdb.DuckDBPyConnection) -> bool:
 # -- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _findings(
-    path: Path, facts: Survey, dialect: Dialect, layout: Layout, start: int, found: Sequence[Record]
-) -> Iterator[str]:
+def _findings(path: Path, facts: Survey, dialect: Dialect, drawn: Sketch) -> Iterator[str]:
     yield from _file_findings(facts)
     yield from _shape_findings(dialect.shape)
-    yield from _head_findings(layout, start, found)
-    blank = [str(i) for i, name in enumerate(layout.names, start=1) if not name]
-    if layout.header and blank:
+    yield from _head_findings(drawn.layout, drawn.start, drawn.above)
+    blank = [str(i) for i, name in enumerate(drawn.layout.names, start=1) if not name]
+    if drawn.layout.header and blank:
         yield f"column{'s'[: len(blank) != 1]} {', '.join(blank)} without a name"
     total = _total(path, dialect)
     if total:

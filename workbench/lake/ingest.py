@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from workbench import pii
-from workbench.errors import InvalidError
+from workbench.errors import InvalidError, WorkbenchError
 from workbench.lake import fitting, infer, parquet, rejects
 from workbench.lake.catalog import Catalog
 from workbench.lake.dialect import reader_rejected
@@ -52,17 +52,29 @@ def ingest(catalog: Catalog, request: Request, *, limits: Limits = NO_LIMITS, pr
 def _load(catalog: Catalog, asked: Request, limits: Limits, progress: Progress) -> Report:
     source, base = None, catalog.find(asked.name)
     if base and asked.path.is_file():
+        _check_named(asked, base)
         source = identify(asked.path, progress, asked.how.sheet)
         if done := _already(catalog, asked, source, base):
             return done
     with stage(catalog.storage) as folder:
         con = connect(catalog.storage, replace(limits, spill=folder))
+        opened = None
         try:
-            opened = open_source(asked.path, con, folder, asked.how, progress, source)
+            opened = without(open_source(asked.path, con, folder, asked.how, progress, source), asked.ignore)
             job = _Job(catalog, asked, con, folder, progress)
-            return catalog.decide(partial(job.run, without(opened, asked.ignore)))
+            return catalog.decide(partial(job.run, opened))
         finally:
+            if opened:
+                opened.stop()
             con.close()
+
+
+def _check_named(asked: Request, base: Manifest) -> None:
+    """Columns that the request names must be there, also when there will be nothing to load."""
+    names = [c.name for c in base.columns]
+    fitting.check_columns(asked.rename.values(), names)
+    if not asked.evolve:
+        fitting.check_columns([name for name in asked.pii if name not in asked.rename], names)
 
 
 def _already(catalog: Catalog, asked: Request, source: Source, base: Manifest) -> Report | None:
@@ -93,6 +105,8 @@ class _Job:
 
     def run(self, opened: Opened) -> Report:
         base = self.catalog.find(self.request.name)
+        if base and opened.settle and not opened.source.sha256:  # somebody else made the dataset since
+            opened = opened.settle()
         if base and (done := _already(self.catalog, self.request, opened.source, base)):
             return done
         against = base.fingerprint if base else ""
@@ -106,6 +120,21 @@ class _Job:
 
     def load(self, opened: Opened, base: Manifest | None) -> Loaded:
         """The file as a finished Parquet file that fits ``base``, and what was set aside."""
+        if opened.settle is None or self.request.quarantine:
+            return self._load_settled(opened.settle() if opened.settle else opened, base)
+        try:
+            loaded = self._write(opened, base)
+        except (duckdb.Error, WorkbenchError):
+            return self._load_settled(opened.settle(), base)
+        final = opened.settle()
+        if final.relation != opened.relation:  # the head promised more than the file holds
+            return self._load_settled(final, base)
+        if final.careful and not self._is_whole(final, loaded):
+            return self._write_carefully(final.careful(), base)
+        said = (*final.findings, *loaded.findings[len(opened.findings) :])
+        return replace(loaded, source=final.source, findings=said)
+
+    def _load_settled(self, opened: Opened, base: Manifest | None) -> Loaded:
         careful = opened.careful
         if careful is None or self.request.quarantine:  # what is set aside is told with its line
             return self._write_carefully(careful() if careful else opened, base)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import shlex
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,15 +24,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import InvalidError, MissingExtraError, NotFoundError
-from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan
+from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan, sketch
 from workbench.lake.engine import Progress
 from workbench.lake.manifest import Source
 from workbench.lake.mapping import literal, quote
 from workbench.lake.rows import LINE, OFFSET, Reject, blank_rows, read_rows
-from workbench.lake.survey import original_offsets, plain, survey
+from workbench.lake.survey import original_offsets, plain, survey, survey_head
 
 EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
+LARGE = 8 << 20  # bytes: below, nothing is gained by starting before the whole file was looked at
 JSON = {".json", ".ndjson", ".jsonl"}
+
+
+def _nothing() -> None:
+    """There is nothing to stop."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Opened:
     has LINE and OFFSET. ``rows``: how many the relation must give, where that is known by another count. ``header``
     and ``delimiter`` are those of delimited text. ``offsets`` turns values of OFFSET into places in the file as it
     came (None: they are that).
+
+    ``settle``: this is a guess by the file's head, good enough to start with; it waits for the whole file to be
+    surveyed and returns what is right. ``stop`` gives that up.
     """
 
     source: Source
@@ -55,6 +65,8 @@ class Opened:
     header: tuple[str, ...] = ()
     delimiter: str = ","
     offsets: Callable[[list[int]], Mapping[int, int]] | None = None
+    settle: Callable[[], Opened] | None = None
+    stop: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +125,14 @@ def without(opened: Opened, names: Sequence[str]) -> Opened:
     for name in names:
         if name not in opened.names:
             raise NotFoundError.named("column", name, opened.names)
-    careful = opened.careful
+    careful, settle = opened.careful, opened.settle
     return replace(
         opened,
         relation=f"(SELECT * EXCLUDE ({', '.join(map(quote, names))}) FROM {opened.relation})",
         names=tuple(name for name in opened.names if name not in names),
         findings=[*opened.findings, f"left out as asked: {', '.join(names)}"],
         careful=(lambda: without(careful(), names)) if careful else None,
+        settle=(lambda: without(settle(), names)) if settle else None,
     )
 
 
@@ -157,6 +170,10 @@ def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, source: So
 
 
 def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
+    return _ahead(path, folder, how, source) or _surveyed(path, folder, how, progress, source)
+
+
+def _surveyed(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
     told = how.overrides
     known = source.sha256 if source and source.file == path.name else ""
     facts = survey(path, encoding=told.encoding, sha256=known, on_progress=lambda a, b: progress("read", a, b))
@@ -179,6 +196,34 @@ def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, sourc
         rows=dialect.rows,
         header=dialect.header,
         delimiter=dialect.shape.delimiter,
+    )
+
+
+def _ahead(path: Path, folder: Path, how: Reading, source: Source | None) -> Opened | None:
+    """A large file by its head, while the whole is surveyed beside; None when its head is not plain throughout."""
+    told = how.overrides
+    if path.stat().st_size < LARGE or told.encoding or told.trailing_lines:
+        return None
+    head = survey_head(path)
+    drawn = sketch(path, told) if head else None
+    if head is None or drawn is None or not drawn.suits_engine(head):
+        return None
+    stopped = threading.Event()
+
+    def watched(_stage: str, _done: float, _total: float) -> None:
+        if stopped.is_set():
+            raise InterruptedError
+
+    beside = ThreadPoolExecutor(1, thread_name_prefix="lh-survey")
+    whole = beside.submit(_surveyed, path, folder, how, watched, source)
+    beside.shutdown(wait=False)
+    return Opened(
+        source or Source(path.name, "", head.size_bytes),
+        duckdb_scan(path, drawn.dialect, raw=how.text),
+        drawn.dialect.names,
+        typed=False,
+        settle=whole.result,
+        stop=stopped.set,
     )
 
 

@@ -111,6 +111,24 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
     return replace(facts, encoding=found, guessed=guessed)
 
 
+def survey_head(path: Path) -> Survey | None:
+    """What the first MiB says of a file, as a guess at the whole; None unless it is plain UTF-8 so far."""
+    with path.open("rb") as f:
+        block = f.read(BLOCK)
+    packed = any(block.startswith(magic) for magic in _COMPRESSED)
+    if packed or any(block.startswith(bom) for bom, _ in _BOMS) or _wide(block):
+        return None
+    _check_text(path, block[:_SAMPLE])
+    tally = Tally(block)
+    tally.add(block)
+    if not tally.begins_as_utf8:
+        return None
+    return Survey(
+        path.stat().st_size, "", "utf-8", tally.lf, tally.crlf, tally.cr, tally.quotes, tally.nul,
+        long_line=tally.long_line,
+    )  # fmt: skip
+
+
 def _known(encoding: str) -> str:
     try:
         return codecs.lookup(encoding).name

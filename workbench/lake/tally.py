@@ -57,6 +57,11 @@ class Tally:
         """Rows that are not blank, if every quote is where it should be; the last needs no line end."""
         return self.rows + (not self._ended) - self.blank_rows
 
+    @property
+    def begins_as_utf8(self) -> bool:
+        """Whether it is UTF-8 so far; the last character may go on."""
+        return self._utf8
+
     def is_utf8(self) -> bool:
         """Whether all that was counted is UTF-8, its last character whole."""
         return self._utf8 and _validates(self._rest)
