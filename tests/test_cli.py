@@ -33,6 +33,7 @@ from workbench.lake.manifest import Column
 LH = Path(sys.executable).with_name("lh")
 LONG_QUERY = "SELECT count(*) FROM range(10000000000) t(a), range(100) u(b) WHERE a % 7 = b"
 DEADLINE_S = 60
+PRESS_AGAIN_S = 3
 FIRST = ("Ann", "Bo", "Cy", "Dora", "Eve", "Fay", "Gus", "Hal", "Ida", "Jon")
 LAST = ("Lee", "Cruz", "Oh", "Kim", "Diaz", "Shaw")
 ROSTER = "worker_id,name,city,zip,phone,pay,bill\n" + "".join(
@@ -103,11 +104,12 @@ def on_terminal(*words: str, columns: int = 80, stop_at: str = "", **environ: st
         clean = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
         os.execve(LH, ["lh", *words], clean | {"TERM": "xterm-256color"} | environ)
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    seen, stopped, deadline = b"", False, time.monotonic() + DEADLINE_S
+    seen, pressed, deadline = b"", 0.0, time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
-        if stop_at and not stopped and stop_at.encode() in seen:
+        # Again after a while, as people do: a press while a library is being imported can be lost in it.
+        if stop_at and stop_at.encode() in seen and time.monotonic() - pressed > PRESS_AGAIN_S:
             os.write(screen, b"\x03")
-            stopped = True
+            pressed = time.monotonic()
         if not select.select([screen], [], [], 0.05)[0]:
             continue
         try:
