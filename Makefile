@@ -28,7 +28,7 @@ demo: .venv/.runtime ## a lake of 20,000 workers (WORKERS=n): CSV, tables, SQL, 
 	@env -u LH_LAKE $(BIN)/lh demo --lake '$(DEMO_LAKE)' $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 test: .venv/.dev ## all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 lint: .venv/.dev ## style, types, layers
 	@failed=; for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo'; do \
