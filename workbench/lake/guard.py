@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 
 from workbench.errors import InvalidError, NotFoundError, QueryError
-from workbench.lake.mapping import literal, quote
+from workbench.lake.mapping import quote
+from workbench.lake.parser import Parser
 
 LONGEST_SQL = 200_000  # characters: a tree takes up to 600 bytes per character
 MOST_JOINS = 100  # DuckDB 2.0 binds 100 in 0.8 s and 200 in 10 s, and nothing can interrupt that
@@ -127,7 +128,7 @@ def check_text(sql: str) -> None:
         raise QueryError("The SQL holds a character that is none (NUL or a lone surrogate).", hint="Remove it.")
 
 
-def judge(con: duckdb.DuckDBPyConnection, sql: str, *, known: Callable[[str], bool]) -> Judged:
+def judge(parser: Parser, sql: str, *, known: Callable[[str], bool]) -> Judged:
     """Judge one statement. ``known`` says whether a name is a dataset. Nothing is run or bound.
 
     Raises QueryError with the engine's words for what does not parse and with the SELECT form for what is no SELECT;
@@ -136,7 +137,7 @@ def judge(con: duckdb.DuckDBPyConnection, sql: str, *, known: Callable[[str], bo
     check_text(sql)
     reader = _Reader(known)
     try:
-        node = _parse(con, sql)
+        node = _parse(parser, sql)
         reader.query(node, frozenset())
     except RecursionError:
         raise QueryError(
@@ -148,9 +149,7 @@ def judge(con: duckdb.DuckDBPyConnection, sql: str, *, known: Callable[[str], bo
     return Judged(sql, node, frozenset(reader.tables))
 
 
-def judge_condition(
-    con: duckdb.DuckDBPyConnection, condition: str, *, table: str, known: Callable[[str], bool]
-) -> Judged:
+def judge_condition(parser: Parser, condition: str, *, table: str, known: Callable[[str], bool]) -> Judged:
     """Judge a text that shall stand in a WHERE: alone in its brackets, and nothing beside it.
 
     Subqueries on datasets are fine. Raises QueryError for a text that is more than a condition.
@@ -159,7 +158,7 @@ def judge_condition(
     if not condition.strip() or not _balanced(condition):
         raise _no_condition(condition)
     try:
-        judged = judge(con, f"SELECT 1 FROM {quote(table)} WHERE (\n{condition}\n)", known=known)
+        judged = judge(parser, f"SELECT 1 FROM {quote(table)} WHERE (\n{condition}\n)", known=known)
     except QueryError as error:
         raise QueryError(
             f"The condition {condition[:80]!r} cannot be read: {error.message}",
@@ -190,8 +189,8 @@ def _balanced(text: str) -> bool:
     return depth == 0
 
 
-def _parse(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    tree = json.loads(con.execute(f"SELECT json_serialize_sql({literal(sql)})").fetchall()[0][0])
+def _parse(parser: Parser, sql: str) -> dict[str, Any]:
+    tree = parser.tree(sql)
     if tree["error"]:
         raise _refusal(tree, sql)
     if not tree["statements"]:

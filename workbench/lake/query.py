@@ -28,6 +28,7 @@ from workbench.lake.catalog import Catalog
 from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect, scrub
 from workbench.lake.manifest import Manifest
 from workbench.lake.mapping import quote
+from workbench.lake.parser import Parser
 from workbench.lake.relation import select_sql, uris
 
 KEPT_ENGINES = 8
@@ -107,7 +108,7 @@ class Queries:
     def __init__(self, catalog: Catalog, limits: Limits = NO_LIMITS) -> None:
         self.catalog = catalog
         self.limits = limits
-        self._judge = connect(limits=Limits(threads=1))  # it only parses
+        self._parser = Parser(connect(limits=Limits(threads=1)))
         self._engines: OrderedDict[tuple[tuple[str, str, int], ...], duckdb.DuckDBPyConnection] = OrderedDict()
         self._lock = threading.Lock()
         self._spill: Path | None = None
@@ -177,7 +178,7 @@ class Queries:
         rewritten = versions.rewrite_versions(condition)
         known = _Known(self.catalog, {guard.fold(ref.alias) for ref in rewritten.tables})
         try:
-            guard.judge_condition(self._judge.cursor(), rewritten.sql, table=manifest.name, known=known)
+            guard.judge_condition(self._parser, rewritten.sql, table=manifest.name, known=known)
         except NotFoundError as error:
             raise self._unknown(error) from None
         name = quote(manifest.name)
@@ -194,7 +195,7 @@ class Queries:
         pinned = {guard.fold(ref.alias): ref for ref in rewritten.tables}
         known = _Known(self.catalog, pinned)
         try:
-            judged = guard.judge(self._judge.cursor(), rewritten.sql, known=known)
+            judged = guard.judge(self._parser, rewritten.sql, known=known)
         except NotFoundError as error:
             raise self._unknown(error) from None
         tables = {}
@@ -213,7 +214,7 @@ class Queries:
         with self._lock:
             while self._engines:
                 self._engines.popitem()[1].close()
-            self._judge.close()
+            self._parser.close()
 
     def _cursor(self, prepared: Prepared, sql: str) -> duckdb.DuckDBPyConnection:
         try:
