@@ -34,7 +34,10 @@ def planned(con, values):
 
 def cast(con, plan, values):
     give(con, values)
-    return con.sql(f"SELECT {infer.cast_sql(plan, 'x')} AS v FROM given").to_arrow_table().column(0).to_pylist()
+    made = f"SELECT x, {infer.value_sql(plan, 'x')} AS v FROM given"
+    odd = infer.odd_sql(plan, "x", "v") if infer.can_misfit(plan) else "false"
+    assert con.sql(f"SELECT count(*) FROM ({made}) WHERE {odd}").fetchall() == [(0,)], "misfit"
+    return con.sql(f"SELECT v FROM ({made})").to_arrow_table().column(0).to_pylist()
 
 
 # ── the oracle ───────────────────────────────────────────────────────────────────────────────────────────────────────

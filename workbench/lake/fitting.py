@@ -6,8 +6,9 @@ in full, and loaded only in the way that was asked for (evolve, quarantine).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import duckdb
 
@@ -17,6 +18,7 @@ from workbench.lake.drift import Change, compare
 from workbench.lake.infer import ColumnPlan
 from workbench.lake.manifest import Column, Manifest
 from workbench.lake.mapping import hold, quote
+from workbench.lake.parquet import MISFIT
 from workbench.lake.relation import engine_type
 from workbench.lake.sources import Opened
 
@@ -31,11 +33,15 @@ _WIDER = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One column of the result: its facts, the SQL of its value and the SQL that says whether the value fits."""
+    """One column of the result: its facts, the SQL of its value and the SQL that says whether the value fits.
+
+    A value that does not fit is null; ``odd`` makes, of the value's name, the SQL that tells it from an absent one.
+    """
 
     column: Column
     value: str
     fits: str = "true"
+    odd: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,17 @@ class Fit:
 
     def query(self, *, only_fitting: bool = False, not_blank: bool = False) -> str:
         """The SELECT. ``only_fitting`` leaves out rows that do not fit, ``not_blank`` those without any value."""
-        values = ", ".join(f"{c.value} AS {quote(c.column.name)}" for c in self.cells)
+        made = {i: quote(f"\x1f{i}") for i, cell in enumerate(self.cells) if cell.odd}
+        inner = ", ".join(f"{self.cells[i].value} AS {name}" for i, name in made.items())
+        relation = f"(SELECT *, {inner} FROM {self.relation})" if made else self.relation
+        values = ", ".join(f"{made.get(i, c.value)} AS {quote(c.column.name)}" for i, c in enumerate(self.cells))
+        odd = " OR ".join(cell.odd(made[i]) for i, cell in enumerate(self.cells) if cell.odd)
+        values += f", CASE WHEN {odd} THEN true END AS {quote(MISFIT)}" if made else ""
         tests = [self.condition] if only_fitting else []
         if not_blank:
             tests.append(f"COALESCE({', '.join(f'{c.value}::VARCHAR' for c in self.cells)}) IS NOT NULL")
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
-        return f"SELECT {values} FROM {self.relation}{where}"
+        return f"SELECT {values} FROM {relation}{where}"
 
 
 def fresh(
@@ -93,7 +104,16 @@ def _column(plan: ColumnPlan) -> Column:
 
 
 def _cell(plan: ColumnPlan, column: Column, source: str) -> Cell:
-    return Cell(column, infer.cast_sql(plan, quote(source)), infer.fits_sql(plan, quote(source)))
+    name = quote(source)
+    odd = partial(infer.odd_sql, plan, name) if infer.can_misfit(plan) else None
+    return Cell(column, infer.value_sql(plan, name), infer.fits_sql(plan, name), odd)
+
+
+def _cast(column: Column, name: str, target: str) -> Cell:
+    """A column that has a type already, under another."""
+    value = f"TRY_CAST({name} AS {target})"
+    fits = f"{name} IS NULL OR {value} IS NOT NULL"
+    return Cell(column, value, fits, lambda made: f"({made} IS NULL AND {name} IS NOT NULL)")
 
 
 def check_columns(wanted: Iterable[str], names: Sequence[str]) -> None:
@@ -108,8 +128,10 @@ def _typed_fresh(con: duckdb.DuckDBPyConnection, opened: Opened, types: Mapping[
     for name, engine in describe(con, opened.relation).items():
         value = quote(name)
         if name in types:
-            value = f"CAST({value} AS {infer.engine_word(types[name])})"
-        elif engine == "TIMESTAMP_NS" and _whole_microseconds(con, opened.relation, name):
+            target = infer.engine_word(types[name])
+            cells.append(_cast(Column(name, hold(name, target).type), value, target))
+            continue
+        if engine == "TIMESTAMP_NS" and _whole_microseconds(con, opened.relation, name):
             value = f"CAST({value} AS TIMESTAMP)"
             findings.append(f"{name}: nanosecond times hold whole microseconds and are stored as those")
         cells.append(Cell(Column(name, hold(name, engine).type), value))
@@ -179,10 +201,7 @@ def onto(opened: Opened, base: Manifest, found: Match) -> Fit:
             cells.append(Cell(column, f"CAST(NULL AS {engine_type(column)})"))
         elif opened.typed:
             target = engine_type(column)
-            q = quote(source)
-            cells.append(
-                Cell(column, f"CAST({q} AS {target})", f"{q} IS NULL OR TRY_CAST({q} AS {target}) IS NOT NULL")
-            )
+            cells.append(_cast(column, quote(source), target))
         else:
             plan = infer.plan_for(column.name, column.type, unit=column.unit, order=column.order)
             plans[column.name] = plan
@@ -213,7 +232,7 @@ def widened(con: duckdb.DuckDBPyConnection, opened: Opened, base: Manifest, foun
         merged = widest(cell.column.type, types[source].type)
         column = replace(cell.column, type=merged, order=cell.column.order if merged == cell.column.type else "")
         if opened.typed:
-            cells.append(Cell(column, f"CAST({quote(source)} AS {engine_type(column)})"))
+            cells.append(_cast(column, quote(source), engine_type(column)))
         else:
             cells.append(_cell(infer.plan_for(name, merged, unit=column.unit, order=column.order), column, source))
     for name in found.unknown:

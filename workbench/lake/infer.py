@@ -22,7 +22,6 @@ from workbench.lake.mapping import literal, quote
 from workbench.lake.naming import is_code, is_id, stays_text
 
 FEW_ROWS, FIRST_ROWS = 256, 20_000
-_MISFIT = "value misfit: "
 _ODD = "\x1f"  # stands for a value that does not fit, where null tokens are gathered
 _EVERY = sum(BITS[name] for name in FORMATS)
 _PLAIN = sum(BITS[name] for name in formats.PLAIN_NUMBERS)
@@ -347,17 +346,17 @@ def fits_sql(plan: ColumnPlan, quoted: str) -> str:
     return "true" if f is formats.TEXT else formats.at(f"(coalesce({f.fits}, false) OR {_absent(plan)})", quoted)
 
 
-def cast_sql(plan: ColumnPlan, quoted: str) -> str:
-    """SQL of the typed value. The engine raises an error that `is_misfit` knows at a value that does not fit."""
+def value_sql(plan: ColumnPlan, quoted: str) -> str:
+    """SQL of the typed value; null where there is none and where the value does not fit (`odd_sql` tells which)."""
     f = _format(plan)
-    if f is formats.TEXT:
-        return quoted
-    wrong = f"CAST(error({literal(_MISFIT + plan.name)}) AS {f.engine})"
-    # '@' in a name must not become the column.
-    case = formats.at(f"CASE WHEN {f.fits} THEN {f.value} WHEN {_absent(plan)} THEN NULL ELSE ", quoted)
-    return f"{case}{wrong} END"
+    return quoted if f is formats.TEXT else formats.at(f"CASE WHEN {f.fits} THEN {f.value} END", quoted)
 
 
-def is_misfit(error: BaseException) -> bool:
-    """Whether the engine stopped because a value did not fit its plan."""
-    return _MISFIT in str(error)
+def can_misfit(plan: ColumnPlan) -> bool:
+    """Whether there are texts that the plan does not read."""
+    return _format(plan) is not formats.TEXT
+
+
+def odd_sql(plan: ColumnPlan, quoted: str, value: str) -> str:
+    """SQL that is true where ``value``, which is `value_sql`'s of the column, is null because the text does not fit."""
+    return f"({value} IS NULL AND {quoted} IS NOT NULL AND NOT {formats.at(_absent(plan), quoted)})"

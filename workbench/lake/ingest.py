@@ -176,13 +176,19 @@ class _Job:
         asked = self.request
         make = partial(fitting.fresh, self.con, opened, types=asked.types, text=asked.how.text)
         fit, final = make(sample_rows=SAMPLE_ROWS)
-        if final:
-            try:
-                return self._copy(opened, fit)
-            except duckdb.Error as error:
-                if not infer.is_misfit(error):
-                    raise
-        return self._copy(opened, make(sample_rows=None)[0])
+        if final and not (loaded := self._copy(opened, fit)).written.misfits:
+            return loaded
+        return self._sound(self._copy(opened, make(sample_rows=None)[0]))
+
+    @staticmethod
+    def _sound(loaded: Loaded) -> Loaded:
+        """The same, if every value fitted; a misfit here is one that all rows were asked about before."""
+        if loaded.written.misfits:
+            raise InvalidError(
+                f"{loaded.source.file}: {loaded.written.misfits:,} rows hold values that do not fit their columns.",
+                hint="Ask for no type, or for text: --type column=text",
+            )
+        return loaded
 
     def _onto(self, opened: Opened, base: Manifest) -> Loaded:
         asked = self.request
@@ -193,21 +199,19 @@ class _Job:
         odd = tuple(c.column for c in found.changes if c.kind == "retyped")
         fit = fitting.onto(opened, base, found)
         if found.changes and not (asked.evolve or asked.quarantine):
-            raise self._drift(opened, base, (*found.changes, *self._misfits(opened, fit)))
+            raise self._drift(opened, base, (*found.changes, *self._misfits(fit)))
         if asked.quarantine:
             return self._copy(opened, fit, changes=found.changes)
         if not odd and not found.unknown:
-            try:
-                return self._copy(opened, fit, changes=found.changes)
-            except duckdb.Error as error:
-                if not infer.is_misfit(error):
-                    raise
-        misfits = self._misfits(opened, fit)
+            loaded = self._copy(opened, fit, changes=found.changes)
+            if not loaded.written.misfits:
+                return loaded
+        misfits = self._misfits(fit)
         if misfits and not asked.evolve:
             raise self._drift(opened, base, (*found.changes, *misfits))
         odd = tuple(dict.fromkeys((*odd, *(c.column for c in misfits))))
         wide = fitting.widened(self.con, opened, base, found, odd)
-        return self._copy(opened, wide, changes=(*found.changes, *misfits), evolved=True)
+        return self._sound(self._copy(opened, wide, changes=(*found.changes, *misfits), evolved=True))
 
     def _check_types(self, base: Manifest) -> None:
         for name, word in self.request.types.items():
@@ -218,10 +222,8 @@ class _Job:
                     hint="Drop --type, or make the dataset anew from this file: --replace.",
                 )
 
-    def _misfits(self, opened: Opened, fit: Fit) -> tuple[Change, ...]:
-        if opened.typed:
-            return ()
-        sources = {c.column.name: c for c in fit.cells if c.column.name in fit.plans}
+    def _misfits(self, fit: Fit) -> tuple[Change, ...]:
+        sources = {c.column.name: c for c in fit.cells if c.fits != "true"}
         counts = ", ".join(f"count(*) FILTER (NOT ({c.fits}))" for c in sources.values())
         if not counts:
             return ()

@@ -18,12 +18,17 @@ from workbench.lake.manifest import Column, DataFile
 from workbench.lake.mapping import hold, literal, quote, store_sql
 from workbench.lake.storage import Storage
 
+MISFIT = "\x1fmisfit"  # a column of a query: true in rows with a value that did not fit; no dataset has it
 ROW_GROUP = 30_720  # rows: a quarter of the engine's default, and a third of the memory while loading
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A finished local Parquet file: its columns as the dataset will have them, rows, bytes, nulls per column."""
+    """A finished local Parquet file: its columns as the dataset will have them, rows, bytes, nulls per column.
+
+    With ``misfits`` (rows with a value that did not fit and is null now) it must not be used. The column that marked
+    them stays in the file, all null, and nobody reads it.
+    """
 
     path: Path
     columns: tuple[Column, ...]
@@ -31,6 +36,7 @@ class Written:
     size_bytes: int
     nulls: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    misfits: int = 0
 
 
 def write(
@@ -74,9 +80,12 @@ def write(
             restore=h.restore,
         )
         for name, h in zip(names, held, strict=True)
+        if name != MISFIT
     )
     nulls = {name: int(stats.get(quote(name), {}).get("null_count", 0)) for name in names}
-    return Written(path, made, int(rows), int(size_bytes), nulls, tuple(h.note for h in held if h.note))
+    misfits = int(rows) - nulls.pop(MISFIT) if MISFIT in nulls else 0
+    notes = tuple(h.note for h in held if h.note)
+    return Written(path, made, int(rows), int(size_bytes), nulls, notes, misfits)
 
 
 def sample(con: duckdb.DuckDBPyConnection, written: Written, rows: int) -> pa.Table:
