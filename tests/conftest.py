@@ -1,4 +1,4 @@
-"""What every test stands on: a clean environment, one hypothesis profile, a real S3 server, the shared sample files.
+"""What every test stands on: a clean environment, one hypothesis profile and a real S3 server.
 
 The network is refused by pytest-socket, loopback is allowed (see ``addopts`` in pyproject.toml).
 """
@@ -48,15 +48,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(folder))
     for kind in XDG:
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The sample files beside the checkout (``../shared/data``); the test is skipped where they are not."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the sample files ../shared/data are not beside this checkout")
     return folder
 
 
