@@ -20,7 +20,6 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).parents[1]
 SERVER_START_S = 60
 XDG = ("CONFIG", "CACHE", "DATA", "STATE")
 TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PAGER")
