@@ -45,7 +45,7 @@ notebooks: .venv/.dev ## run every notebook from top to bottom
 	for notebook; do echo "$$notebook"; \
 		$(BIN)/papermill --no-progress-bar "$$notebook" ".lake/notebooks/$${notebook##*/}" || exit 1; done
 
-bench: .venv/.dev ## every benchmark, in its quick form
+bench: .venv/.bench ## every benchmark, in its quick form
 	@set -- benchmarks/[!_]*.py; if [ ! -e "$$1" ]; then echo "no benchmarks yet"; exit 0; fi; failed=; \
 	for script; do echo "== $$script"; $(BIN)/python "$$script" --quick $(ARGS) || failed="$$failed $$script"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
@@ -114,3 +114,7 @@ endef
 
 .venv/.dev: .venv/.runtime
 	$(call install,the tools for tests,s3 excel,--group dev)
+
+# Search engines to compare with: large, so nothing but `make bench` asks for them.
+.venv/.bench: .venv/.dev
+	$(call install,the engines to compare with,s3 excel,--group dev --group bench)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from hypothesis import settings
+
+import workbench
+from workbench.session import Workbench
 
 SERVER_START_S = 60
 XDG = ("CONFIG", "CACHE", "DATA", "STATE")
@@ -115,3 +119,24 @@ def s3_environ(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server
 def s3_bucket(s3_environ: S3Server) -> str:
     """The address of an empty bucket, reachable through the environment of this test."""
     return s3_environ.add_bucket()
+
+
+@pytest.fixture(scope="session")
+def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A lake with 2,000 generated workers, opened once and searched; tests that write make their own (``copied``)."""
+    from workbench.staffing import write_workers
+
+    folder = tmp_path_factory.mktemp("staffed")
+    write_workers(folder / "workers.csv", workers=2000)
+    with workbench.connect(folder / "lake", folder=folder) as opened:
+        opened.ingest(folder / "workers.csv", "workers")
+        opened.search("forklift operator")
+        yield opened
+
+
+@pytest.fixture
+def copied(staffed: Workbench, tmp_path: Path) -> Iterator[Workbench]:
+    """A copy of the staffed lake, with all that is derived, that a test may change."""
+    shutil.copytree(staffed.settings.lake, tmp_path / "lake")
+    with workbench.connect(tmp_path / "lake", folder=tmp_path) as opened:
+        yield opened

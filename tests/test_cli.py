@@ -179,7 +179,7 @@ def test_an_empty_lake_says_how_to_begin(lh) -> None:
     "line",
     [
         "ls", "describe workers", "profile workers", "snapshots workers", "diff workers@1 workers@2", "rejects workers",
-        "config", "search joliet -k 2", "ingest roster.csv --name workers --dry-run",
+        "config", "search joliet -k 2", "why 1 joliet", "index workers", "ingest roster.csv --name workers --dry-run",
         "sql 'SELECT name, phone FROM workers'",
     ],
 )  # fmt: skip
@@ -286,7 +286,7 @@ def test_sql_reads_parameters_stdin_and_older_snapshots(workers: Path, lh) -> No
 def test_a_search_without_matches_says_so(workers: Path, lh) -> None:
     code, out, err = lh("search", "truck", "--in", "workers", "--where", "city = 'Nowhere'")
     assert (code, out) == (0, "")
-    assert "No row matches the condition." in err
+    assert "No row is left after: city = 'Nowhere'" in err
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -460,3 +460,17 @@ def test_ctrl_c_during_an_ingest_leaves_the_lake_whole(stage: str, desk: Path) -
     assert "Traceback" not in seen
     assert shell("lh ls").stdout.startswith("No datasets yet")
     assert shell("lh doctor --json").returncode == 0
+
+
+def test_ctrl_c_during_an_index_keeps_what_is_done_and_the_next_run_goes_on(desk: Path) -> None:
+    with (desk / "big.csv").open("w") as file:
+        file.write("worker_id,note\n")
+        file.writelines(f"{i},some words about the worker {i} and more of {i * 7}\n" for i in range(60_000))
+    assert shell("lh ingest big.csv --name workers").returncode == 0
+    code, seen = on_terminal("index", "workers", stop_at="embed ")
+    assert code == 130, seen
+    assert "what was embedded is kept; to go on: lh index workers" in seen
+    assert "Traceback" not in seen
+    done = json.loads(shell("lh index workers --json").stdout)["corpus"]
+    assert done["reused"] > 0
+    assert done["embedded"] + done["reused"] == done["unique"] == 60_000

@@ -121,7 +121,37 @@ CASES = [
     Case("search truck --where 'reliability >'", 1, ("reliability >",), "--where"),
     Case("search truck --where '1=1; DROP TABLE workers'", 1, ("condition",), "--where"),
     Case("search truck --column nope", 1, ("'nope'",), "worker_id"),
-    Case("demo", 1, ("holds other",), "lh demo --lake"),
+    Case("search city:Gary", 1, ("no words to rank by",), "welder city:Gary"),
+    Case("search truck --mode fuzzy", 1, ("'fuzzy'",), "hybrid, vector, text"),
+    Case("search 'truck near:Jolliet,30mi'", 1, ("'Jolliet'",), "Joliet"),
+    Case("search 'truck role:welder'", 1, ("workers has no column role",), "worker_id"),
+    Case("search truck --in numbers", 1, ("no text column",), "worker_id, n"),
+    Case("search truck --in nobody", 1, ("nobody has no id column",), "…_id"),
+    Case("search truck --lake nowhere", 1, ("'workers'",), "lh demo"),
+    Case("index nope", 1, ("'nope'",), "lh ls"),
+    Case("index numbers", 1, ("no text column",), "worker_id, n"),
+    Case("why 2", 2, ("query",), "lh why --help"),
+    Case("why 99 truck", 1, ("workers has no row '99'",), "lh sql"),
+    Case("why ann truck", 1, ("workers has no row 'ann'",), "lh sql"),
+    Case("why 2 ''", 1, ("nothing to search",), "lh search"),
+    Case("why 2 truck --in nope", 1, ("'nope'",), "workers"),
+    Case("why 2 truck --where 'reliabilty > 0.5'", 1, ("reliabilty",), "reliability"),
+    Case("embed", 2, ("text",), "lh embed --help"),
+    Case("embed ''", 1, ("Text 1 of 1 is empty",), "Leave empty texts out"),
+    Case("embed truck --side left", 1, ("'left'",), "--side query"),
+    # Evaluation.
+    Case("eval --split half", 1, ("'half'",), "--split tune, test or all"),
+    Case("eval -k 0", 2, ("-k",), "lh eval --help"),
+    Case("eval lables.jsonl", 1, ("'lables.jsonl'",), "labels.jsonl"),
+    Case("eval folder", 1, ("folder is a folder",), "lh eval FILE.jsonl"),
+    Case("eval noise.csv", 1, ("noise.csv is not UTF-8",), "iconv"),
+    Case("eval empty.csv", 1, ("no labelled query",), '"relevant"'),
+    Case("eval torn.jsonl", 1, ("torn.jsonl, line 2", "JSON"), '"relevant"'),
+    Case("eval labels.jsonl", 1, ("the split test", "given: 1"), "--split all"),
+    Case("eval labels.jsonl --split tune", 1, ("'t1'", "shft"), "lh describe"),
+    Case("eval far.jsonl --choose", 1, ("split tune", "no weights"), '"relevant"'),
+    Case("eval labels.jsonl --split tune --in nope", 1, ("'nope'",), "workers"),
+    Case("demo", 1, ("holds n",), "lh demo --lake"),
     Case("demo --workers 0 --lake made", 1, ("0 workers",), "--workers 20000"),
 ]
 
@@ -140,10 +170,18 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("noise.csv", "noise.parquet"):
         (folder / name).write_bytes(noise)
     (folder / "broken.json").write_text('{"a":')
+    line = '{"id": "t1", "class": "title", "query": "truck", "split": "tune", "relevant": "shft = 1"}\n'
+    (folder / "labels.jsonl").write_text(line)
+    (folder / "torn.jsonl").write_text(f"{line}not JSON\n")
+    (folder / "far.jsonl").write_text('{"id": "far", "class": "far", "query": "bread", "split": "tune"}\n')
+    (folder / "numbers.csv").write_text("worker_id,n\n1,2\n2,3\n")
+    (folder / "nobody.csv").write_text("city,note\nGary,hello there\n")
     with workbench.connect(folder / "lake", environ=os.environ) as wb:
         wb.ingest(folder / "roster.csv", "workers")
         wb.ingest(folder / "newer.csv", "workers", mode="replace")
         wb.ingest(folder / "roster.csv", "other")
+        wb.ingest(folder / "numbers.csv", "numbers")
+        wb.ingest(folder / "nobody.csv", "nobody")
     return folder
 
 
@@ -192,7 +230,9 @@ def test_with_json_an_error_is_json_on_stdout(line: str, here: Path, capsys: pyt
 
 def test_after_every_mistake_the_lake_is_as_it_was(here: Path) -> None:
     with workbench.connect() as wb:
-        assert [(m.name, m.version, m.row_count) for m in wb.datasets()] == [("other", 1, 3), ("workers", 2, 3)]
+        assert [(m.name, m.version, m.row_count) for m in wb.datasets()] == [
+            ("nobody", 1, 1), ("numbers", 1, 2), ("other", 1, 3), ("workers", 2, 3),
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Corpora: rows in, ranked rows out; equal to brute force under any filter, resumable, the same bits once reopened."""
+"""Corpora: rows in, their texts and vectors out; resumable, added to file by file, the same bits once reopened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.errors import DimensionError, InvalidError, ProviderError
-from workbench.search.corpus import embed_corpus, open_corpus, search
-from workbench.search.distance import distances
+from workbench.errors import InvalidError, ProviderError
+from workbench.search.corpus import Corpus, embed_corpus, forget_corpus, open_corpus, saved_rows
 from workbench.search.embed import WordllamaEmbedder, check_texts
-from workbench.search.keys import text_keys
+from workbench.search.keys import ABSENT, text_keys
 from workbench.search.slab import VectorSlab
 
 ROOT = Path(__file__).parent.parent
@@ -55,45 +53,94 @@ class ToyEmbedder:
         return (raw / np.linalg.norm(raw)).astype(np.float32)
 
 
-def batches(ids, texts, size: int = 3) -> Iterator[pa.RecordBatch]:
+def batches(ids, texts, size: int = 3, roles=None) -> Iterator[pa.RecordBatch]:
     kind = pa.string() if any(isinstance(key, str) for key in ids) else pa.int64()
     for start in range(0, len(ids), size):
         part = slice(start, start + size)
-        yield pa.record_batch({"id": pa.array(ids[part], kind), "text": pa.array(texts[part], pa.string())})
+        columns = {"id": pa.array(ids[part], kind), "text": pa.array(texts[part], pa.string())}
+        if roles is not None:
+            columns["role"] = pa.array(roles[part], pa.string())
+        yield pa.record_batch(columns)
 
 
 def made(folder: Path, ids, texts, embedder=None):
     return embed_corpus(batches(ids, texts), embedder or ToyEmbedder(), folder, "workers@1")
 
 
-@given(
-    texts=st.lists(st.sampled_from(["a", "b", "c", "dd", "e", None, "", "  "]), min_size=1, max_size=25),
-    chosen=st.sets(st.integers(0, 30)),
-    everything=st.booleans(),
-    k=st.integers(1, 30),
-    strings=st.booleans(),
-)
-def test_the_answer_is_brute_force_over_the_allowed_rows_and_never_short(
-    tmp_path_factory, texts, chosen, everything, k, strings
+def has_text(text: str | None) -> bool:
+    return bool((text or "").strip())
+
+
+def texts_of(corpus: Corpus, texts) -> dict[object, str]:
+    """The text that each row of a corpus points at, found by its key among ``texts``; rows without one are absent."""
+    known = sorted({text for text in texts if has_text(text)})
+    by_key = {key.tobytes(): text for key, text in zip(text_keys(known), known, strict=True)} if known else {}
+    slots = corpus.rows.slots.tolist()
+    return {
+        key: by_key[corpus.keys[slot].tobytes()]
+        for key, slot in zip(corpus.ids.to_pylist(), slots, strict=True)
+        if slot != ABSENT
+    }
+
+
+def vector_of(corpus: Corpus, row: int) -> np.ndarray:
+    return corpus.blocks.take(corpus.positions[corpus.rows.slots[row : row + 1]])[0]
+
+
+rows_of_texts = st.lists(st.sampled_from(["a", "b", "c", "dd", "e", None, "", "  "]), max_size=25)
+
+
+@given(texts=rows_of_texts, strings=st.booleans(), chosen=st.lists(st.integers(0, 30), max_size=20), everything=...)
+def test_rows_texts_and_masks_belong_together(
+    tmp_path_factory, texts: list[str | None], strings: bool, chosen: list[int], everything: bool
 ):
     ids = [f"w{row:02}" if strings else row for row in range(len(texts))]
     asked = [f"w{row:02}" if strings else row for row in chosen]
     corpus, _ = made(tmp_path_factory.mktemp("corpus"), ids, texts)
-    query = ToyEmbedder.vector("query")
+    want = {key: text for key, text in zip(ids, texts, strict=True) if has_text(text)}
+    assert texts_of(corpus, texts) == want
 
-    found = corpus.search(query, k, allowed=None if everything else asked)
+    if not ids:
+        return
+    mask, unknown = corpus.mask_of(asked)
+    assert [key for key, inside in zip(ids, mask.tolist(), strict=True) if inside] == sorted(set(asked) & set(ids))
+    assert unknown == len(set(asked) - set(ids))
 
-    mine = [row for row in range(len(texts)) if everything or ids[row] in asked]
-    far = {
-        row: float(distances(ToyEmbedder.vector(texts[row])[None], query, "cosine")[0])
-        for row in mine
-        if (texts[row] or "").strip()
-    }
-    want = sorted(far, key=lambda row: (far[row], row)) + [row for row in mine if row not in far]
-    assert [hit.id for hit in found.hits] == [ids[row] for row in want][:k]
-    assert [hit.distance for hit in found.hits] == [far.get(row, 2.0) for row in want][:k]
-    assert len(found.hits) == min(k, len(mine))
-    assert (found.matching, found.unknown) == (len(mine), 0 if everything else len(set(asked) - set(ids)))
+    rows = None if everything else mask
+    inside = np.ones(len(ids), np.bool_) if everything else mask
+    carried = {want[key] for key, here in zip(ids, inside.tolist(), strict=True) if here and key in want}
+    texts_there = corpus.texts_with(rows)
+    if everything:
+        assert texts_there is None
+    else:
+        places = np.flatnonzero(texts_there)
+        assert {corpus.keys[place].tobytes() for place in places} == {k.tobytes() for k in text_keys(sorted(carried))}
+
+    order = np.arange(len(corpus.keys))[::-1]
+    picked, owners = corpus.rows_with(order, rows)
+    assert sorted(picked.tolist()) == np.flatnonzero(inside & (corpus.rows.slots != ABSENT)).tolist()
+    assert (corpus.rows.slots[picked] == order[owners]).all()
+    assert corpus.textless(rows).tolist() == np.flatnonzero(inside & (corpus.rows.slots == ABSENT)).tolist()
+
+
+def test_the_rows_of_no_text_are_none(tmp_path):
+    corpus, _ = made(tmp_path, [1, 2], ["a", "b"])
+    picked, owners = corpus.rows_with(np.empty(0, np.int64), None)
+    assert (len(picked), len(owners)) == (0, 0)
+
+
+@pytest.mark.parametrize("ids", [[10, 11, 12], [-5, 0, 2**62], [-(2**63), 2**63 - 1]])
+def test_ids_are_found_with_and_without_gaps_up_to_the_ends_of_int64(tmp_path, ids):
+    corpus, _ = made(tmp_path, ids, ["a"] * len(ids))
+    for key in ids:
+        mask, unknown = corpus.mask_of([key])
+        assert (corpus.ids.filter(pa.array(mask)).to_pylist(), unknown) == ([key], 0)
+    ends = [-(2**63), 2**63 - 1, 9, 13]
+    mask, unknown = corpus.mask_of(ends)
+    assert (set(corpus.ids.filter(pa.array(mask)).to_pylist()), unknown) == (
+        set(ends) & set(ids),
+        len(set(ends) - set(ids)),
+    )
 
 
 def test_equal_texts_are_embedded_and_stored_once(tmp_path):
@@ -101,12 +148,8 @@ def test_equal_texts_are_embedded_and_stored_once(tmp_path):
     corpus, stats = made(tmp_path, [1, 2, 3, 4, 5], ["a", "b", "a", "a", "b"], embedder)
     assert sorted(embedder.embedded) == ["a", "b"]
     assert (stats.rows, stats.unique, stats.embedded, stats.reused) == (5, 2, 2, 0)
-    assert [hit.id for hit in corpus.search(ToyEmbedder.vector("a"), 3).hits] == [1, 3, 4]
-
-
-def test_ties_between_different_texts_go_by_id_whatever_was_embedded_first(tmp_path):
-    corpus, _ = made(tmp_path, [9, 3, 5, 4], ["a#1", "a#2", "b", "a#3"])
-    assert [hit.id for hit in corpus.search(ToyEmbedder.vector("a"), 2).hits] == [3, 4]
+    assert texts_of(corpus, ["a", "b"]) == {1: "a", 2: "b", 3: "a", 4: "a", 5: "b"}
+    assert corpus.positions.shape == (2,)
 
 
 def test_damaged_vectors_are_computed_again(tmp_path):
@@ -118,44 +161,139 @@ def test_damaged_vectors_are_computed_again(tmp_path):
     embedder = ToyEmbedder()
     corpus, _ = made(tmp_path, [1, 2], ["a", "b"], embedder)
     assert embedder.embedded == ["a", "b"]
-    assert corpus.search(ToyEmbedder.vector("b"), 1).hits[0].score == pytest.approx(1.0)
+    assert (vector_of(corpus, 1) == ToyEmbedder.vector("b")).all()
 
 
 def test_rows_without_id_or_text_and_repeated_ids_are_counted_and_the_last_wins(tmp_path):
     corpus, stats = made(tmp_path, [3, None, 1, 3, 2], ["old", "x", "a", "new", " "])
     assert (stats.rows, stats.no_id, stats.repeated_ids, stats.no_text) == (3, 1, 1, 1)
     assert corpus.ids.to_pylist() == [1, 2, 3]
-    best = corpus.search(ToyEmbedder.vector("new"), 1).hits[0]
-    assert (best.id, best.score) == (3, pytest.approx(1.0))
+    assert texts_of(corpus, ["old", "a", "new"]) == {1: "a", 3: "new"}
 
 
 def test_a_text_that_the_model_cannot_embed_ranks_last_and_keeps_nobody_out(tmp_path):
     embedder = ToyEmbedder()
     corpus, stats = made(tmp_path, [1, 2, 3, 4], ["???", "a", "b", "???"], embedder)
     assert (stats.rows, stats.unique, stats.no_text) == (4, 2, 2)
-    assert [hit.id for hit in corpus.search(ToyEmbedder.vector("a"), 9).hits][2:] == [1, 4]
+    assert corpus.ids.take(pa.array(corpus.textless(None))).to_pylist() == [1, 4]
+    assert texts_of(corpus, ["a", "b"]) == {2: "a", 3: "b"}
+    assert (vector_of(corpus, 1) == ToyEmbedder.vector("a")).all()
     assert open_corpus(tmp_path, "workers@1", embedder) is not None
 
 
 def test_an_empty_dataset_is_an_empty_corpus(tmp_path):
     corpus, stats = made(tmp_path, [], [])
     assert (len(corpus), stats.rows) == (0, 0)
-    assert corpus.search([1, 0, 0], 5).hits == ()
+    assert corpus.textless(None).tolist() == []
     again = open_corpus(tmp_path, "workers@1", ToyEmbedder())
     assert again is not None
-    assert again.search([1, 0, 0], 5, allowed=[7]).unknown == 1
+    assert again.mask_of([7]) == (pytest.approx([]), 1)
 
 
-def test_a_reopened_corpus_gives_the_same_ids_and_bits_without_embedding(tmp_path):
+def test_a_reopened_corpus_is_the_same_without_embedding(tmp_path):
     texts = [f"text {row % 70}" for row in range(100)]
-    corpus, _ = made(tmp_path, list(range(100)), texts)
-    query = ToyEmbedder.vector("query")
+    corpus, _ = embed_corpus(
+        batches(list(range(100)), texts, roles=[None, "Welder", "Picker"] * 33 + [" "]),
+        ToyEmbedder(),
+        tmp_path,
+        "workers@1",
+        files=["a.parquet", "b.parquet"],
+    )
 
     again = open_corpus(tmp_path, "workers@1", ToyEmbedder(fail_at=0))
 
     assert again is not None
-    assert again.search(query, 100) == corpus.search(query, 100)
-    assert again.search(query, 7, allowed=[5, 75, 3]) == corpus.search(query, 7, allowed=[3, 5, 75])
+    assert_same(again, corpus)
+    assert again.rows.files == ("a.parquet", "b.parquet")
+    assert (again.model, again.digest, again.dimension) == (corpus.model, corpus.digest, 3)
+    assert saved_rows(tmp_path, "workers@1", ToyEmbedder()).files == again.rows.files
+
+
+def assert_same(one: Corpus, other: Corpus) -> None:
+    """Same rows, texts, roles and vectors."""
+    assert one.ids.equals(other.ids)
+    assert one.keys.tobytes() == other.keys.tobytes()
+    assert one.rows.slots.tolist() == other.rows.slots.tolist()
+    assert one.rows.roles == other.rows.roles
+    assert one.rows.role_of.tolist() == other.rows.role_of.tolist()
+    assert one.blocks.take(one.positions).tobytes() == other.blocks.take(other.positions).tobytes()
+
+
+def test_a_forgotten_corpus_is_gone_and_its_vectors_are_not(tmp_path):
+    made(tmp_path, [1], ["a"])
+    forget_corpus(tmp_path, "workers@1", ToyEmbedder())
+    forget_corpus(tmp_path, "never there", ToyEmbedder())
+    assert saved_rows(tmp_path, "workers@1", ToyEmbedder()) is None
+    assert made(tmp_path, [1], ["a"])[1].embedded == 0
+
+
+def test_each_text_has_the_role_it_came_with(tmp_path):
+    roles = ["Welder", None, " Welder ", "Picker", "", "Cook"]
+    corpus, _ = embed_corpus(
+        batches([1, 2, 3, 4, 5, 6], ["w", "x", "v", "p", "y", None], roles=roles), ToyEmbedder(), tmp_path, "w"
+    )
+    names = (*corpus.rows.roles, None)
+    of_text = {text: names[code] for text, code in zip("wxvpy", corpus.rows.role_of.tolist(), strict=True)}
+    assert of_text == {"w": "Welder", "x": None, "v": "Welder", "p": "Picker", "y": None}
+
+
+files_of_rows = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 12) | st.none(), st.sampled_from(["a", "b", "c", "d", "???", None, " "]), st.booleans()
+        ),
+        max_size=8,
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@given(files=files_of_rows, strings=st.booleans())
+def test_files_added_one_by_one_give_what_one_rebuild_gives(tmp_path_factory, files, strings):
+    folder, rebuilt = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("rebuilt")
+
+    def stream(some):
+        rows = [row for file in some for row in file]
+        ids = [f"w{row[0]}" if strings and row[0] is not None else row[0] for row in rows]
+        # The text of a row begins with its role: equal texts have equal roles.
+        texts = [row[1] for row in rows]
+        roles = [text if row[1] and text in "abc" else None for row in rows for text in [row[1]]]
+        kind = pa.string() if strings else pa.int64()
+        columns = {
+            "id": pa.array(ids, kind),
+            "text": pa.array(texts, pa.string()),
+            "role": pa.array(roles, pa.string()),
+        }
+        return [pa.record_batch(columns)]
+
+    embedder, base = ToyEmbedder(), None
+    for count in range(1, len(files) + 1):
+        paths = [f"{number}.parquet" for number in range(count)]
+        corpus, stats = embed_corpus(
+            stream(files[count - 1 : count]), embedder, folder, f"workers@{count}", base=base, files=paths
+        )
+        base = saved_rows(folder, f"workers@{count}", embedder)
+    whole_corpus, whole_stats = embed_corpus(stream(files), ToyEmbedder(), rebuilt, "workers@1")
+
+    assert_same(corpus, whole_corpus)
+    assert len(embedder.embedded) == len(set(embedder.embedded))
+    assert (stats.rows, stats.no_text) == (whole_stats.rows, whole_stats.no_text)
+
+
+def test_a_sink_is_told_each_text_once_and_only_new_ones(tmp_path):
+    told: list[str] = []
+
+    def sink(keys, texts):
+        assert keys.tobytes() == text_keys(texts).tobytes()
+        told.extend(texts)
+
+    embed_corpus(batches([1, 2, 3], ["a", "b", "a"]), ToyEmbedder(), tmp_path, "w@1", sink=sink)
+    assert told == ["a", "b"]
+    told.clear()
+    base = saved_rows(tmp_path, "w@1", ToyEmbedder())
+    embed_corpus(batches([3, 4], ["b", "c"]), ToyEmbedder(), tmp_path, "w@2", base=base, sink=sink)
+    assert told == ["c"]
 
 
 def test_a_new_version_embeds_only_what_is_new(tmp_path):
@@ -167,7 +305,7 @@ def test_a_new_version_embeds_only_what_is_new(tmp_path):
     assert len(corpus) == 3
     first = open_corpus(tmp_path, "workers@1", embedder)
     assert first is not None
-    assert [hit.id for hit in first.search(ToyEmbedder.vector("changed"), 9).hits] in ([1, 2], [2, 1])
+    assert texts_of(first, ["a", "b"]) == {1: "a", 2: "b"}
 
 
 @pytest.mark.parametrize("error", [ProviderError("gone"), KeyboardInterrupt()])
@@ -219,21 +357,6 @@ def test_what_is_damaged_changed_or_gone_is_made_again(tmp_path):
     assert stats.embedded == 2
 
 
-def test_a_query_of_another_model_is_refused_with_both_names(tmp_path):
-    corpus, _ = made(tmp_path, [1], ["a"])
-    with pytest.raises(DimensionError, match=r"embedded with toy .* the query with other"):
-        search(corpus, ToyEmbedder("other"), "a")
-    with pytest.raises(DimensionError, match="dimension 3, the vector has 2"):
-        corpus.search([1, 0])
-
-
-def test_an_empty_query_is_refused(tmp_path):
-    embedder = ToyEmbedder()
-    corpus, _ = made(tmp_path, [1], ["a"], embedder)
-    with pytest.raises(InvalidError, match="empty"):
-        search(corpus, embedder, "  ")
-
-
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
@@ -260,28 +383,25 @@ def test_ids_of_every_whole_or_text_type_come_back_as_they_are(tmp_path, kind):
     ids = pa.array([7, 5], pa.int64()).cast(kind) if pa.types.is_integer(kind) else pa.array(["7", "5"], kind)
     text = pa.array(["a", "b"], pa.large_string())
     corpus, _ = embed_corpus([pa.record_batch({"id": ids, "text": text})], ToyEmbedder(), tmp_path, "w")
-    assert [hit.id for hit in corpus.search(ToyEmbedder.vector("b"), 1, allowed=ids).hits] == ids.to_pylist()[1:]
+    assert corpus.ids.to_pylist() == sorted(ids.to_pylist())
+    assert corpus.mask_of(ids.slice(1))[0].tolist() == [True, False]
+    assert texts_of(corpus, ["a", "b"]) == dict(zip(ids.to_pylist(), ["a", "b"], strict=True))
 
 
 @pytest.mark.parametrize("bad", [["x"], [1.5], [[1]], [2**70]])
 def test_allowed_ids_of_another_type_are_refused(tmp_path, bad):
     corpus, _ = made(tmp_path, [1, 2], ["a", "b"])
     with pytest.raises(InvalidError, match="allowed ids"):
-        corpus.search([1, 0, 0], 1, allowed=bad)
+        corpus.mask_of(bad)
 
 
 @pytest.mark.parametrize("allowed", [[2, 2, 1], np.array([2, 1]), pa.array([2, 1, None]), pa.chunked_array([[2], [1]])])
 def test_allowed_ids_come_as_list_numpy_or_arrow(tmp_path, allowed):
     corpus, _ = made(tmp_path, [1, 2, 3], ["a", "b", "c"])
-    assert sorted(hit.id for hit in corpus.search([1, 0, 0], 9, allowed=allowed).hits) == [1, 2]
-
-
-def test_threads_search_one_corpus(tmp_path):
-    corpus, _ = made(tmp_path, list(range(200)), [f"text {row}" for row in range(200)])
-    queries = [ToyEmbedder.vector(f"query {row}") for row in range(40)]
-    alone = [corpus.search(query, 5) for query in queries]
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda query: corpus.search(query, 5), queries)) == alone
+    assert [part.tolist() if n == 0 else part for n, part in enumerate(corpus.mask_of(allowed))] == [
+        [True, True, False],
+        0,
+    ]
 
 
 CHILD = """

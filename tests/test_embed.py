@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from workbench.errors import InvalidError, MissingExtraError
-from workbench.search.embed import WordllamaEmbedder
+from workbench.search.embed import WordllamaEmbedder, token_counts
+from workbench.trades.dictionary import Dictionary
 
 
 def installed() -> Path:
@@ -37,15 +38,37 @@ def embedder():
     return WordllamaEmbedder()
 
 
-def test_the_vector_is_the_normalised_mean_of_the_token_vectors(embedder):
-    table = load_file(installed() / "weights/l2_supercat_256.safetensors")["embedding.weight"].astype(np.float64)
+def tokenizer() -> Tokenizer:
     tokens = Tokenizer.from_file(str(installed() / "tokenizers/l2_supercat_tokenizer_config.json"))
-    text = "reach truck operator with osha-30"
-    mean = table[tokens.encode(text, add_special_tokens=False).ids].mean(axis=0)
+    tokens.no_padding()
+    tokens.no_truncation()
+    return tokens
 
-    vector = embedder.embed([text], side="query")[0]
 
-    assert vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+def test_the_vector_is_the_normalised_weighted_sum_of_the_token_vectors(embedder):
+    table = load_file(installed() / "weights/l2_supercat_256.safetensors")["embedding.weight"].astype(np.float64)
+    ids = tokenizer().encode("reach truck operator with osha-30", add_special_tokens=False).ids
+    shares = token_counts() / token_counts().sum()
+    wanted = sum(table[token] * 0.03 / (0.03 + shares[token]) for token in ids)
+
+    vector = embedder.embed(["reach truck operator with osha-30"], side="query")[0]
+
+    assert vector == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+
+
+def test_the_shipped_counts_are_those_of_the_shipped_dictionary():
+    dictionary = Dictionary.load()
+    counted = np.zeros(32_000, np.int64)
+    titles = [dictionary.titles[number].lower() for number in dictionary.pair_titles]
+    for encoding in tokenizer().encode_batch_fast(titles, add_special_tokens=False):
+        np.add.at(counted, encoding.ids, 1)
+
+    assert np.array_equal(token_counts(), counted)
+
+
+def test_a_word_of_many_titles_says_less_than_a_rare_one(embedder):
+    both, forklift, operator = embedder.embed(["forklift operator", "forklift", "operator"], side="document")
+    assert both @ forklift > 0.9 > both @ operator
 
 
 def test_case_does_not_matter(embedder):
@@ -119,6 +142,13 @@ def test_another_pooling_is_another_model(embedder):
         pooling = "lower/sum/1"
 
     assert Summing().digest != embedder.digest
+
+
+def test_weights_for_another_number_of_tokens_are_refused(tmp_path):
+    folder = copy_of_the_files(tmp_path)
+    save_file({"embedding.weight": np.ones((31999, 256), np.float16)}, folder / "weights/l2_supercat_256.safetensors")
+    with pytest.raises(MissingExtraError, match="31,999 tokens; 32,000"):
+        WordllamaEmbedder(folder)
 
 
 def test_a_text_whose_tokens_cancel_out_is_refused_by_place(tmp_path):

@@ -7,6 +7,7 @@ import gzip
 import json
 from pathlib import Path
 
+import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -431,3 +432,48 @@ def test_each_sheet_of_a_workbook_is_a_source_of_its_own(wb, tmp_path):
     assert wb.ingest(tmp_path / "hours.xlsx", "hours", how=reading(sheet="June")).total == 4
     assert wb.ingest(tmp_path / "hours.xlsx", "hours", how=reading(sheet="June")).outcome == "unchanged"
     assert [s.source.sheet for s in wb.lake.snapshots("hours")] == ["June", "May"]
+
+
+NESTED = """SELECT {n} AS id, ['a', NULL] AS tags, [[1, 2], []] AS grid, MAP {{'k': {n}}} AS m,
+    [1.5::DECIMAL(9, 2)] AS money,
+    {{'a': {n}, 'b b': 'x', 'c': [1.5]}} AS s, [{{'when': TIMESTAMP '2026-01-01', 'ok': true}}] AS shifts,
+    [1, 2]::DOUBLE[2] AS pair, [TIMESTAMPTZ '2026-01-01 00:00:00+00'] AS moments"""
+
+
+def test_lists_structs_and_maps_take_a_second_file(wb, tmp_path):
+    con = duckdb.connect()
+    for n in (1, 2):
+        con.execute(f"COPY ({NESTED.format(n=n)}) TO '{tmp_path / f'{n}.parquet'}'")
+        assert wb.ingest(tmp_path / f"{n}.parquet", "t").outcome == ("created", "appended")[n - 1]
+
+    assert {c.name: c.type for c in wb.lake.get("t").columns} == {
+        "id": "int32", "tags": "list<element: string>", "grid": "list<element: list<element: int32>>",
+        "m": "map<string, int32>", "money": "list<element: decimal128(9, 2)>",
+        "s": "struct<a: int32, b b: string, c: list<element: decimal128(2, 1)>>",
+        "shifts": "list<element: struct<when: timestamp[us], ok: bool>>", "pair": "list<element: double>",
+        "moments": "list<element: timestamp[us, tz=UTC]>",
+    }  # fmt: skip
+    found = wb.sql('SELECT tags, grid, m, s.a, s."b b", shifts[1].ok FROM t ORDER BY id').table.to_pylist()
+    assert [tuple(row.values()) for row in found] == [
+        (["a", None], [[1, 2], []], [("k", n)], n, "x", True) for n in (1, 2)
+    ]  # fmt: skip
+
+
+def test_a_list_of_something_else_is_drift(wb, tmp_path):
+    for name, tags in (("a", [["x"]]), ("b", [[1]])):
+        pq.write_table(pa.table({"tags": tags}), tmp_path / f"{name}.parquet")
+    wb.ingest(tmp_path / "a.parquet", "t")
+    with pytest.raises(SchemaDriftError, match=r"tags list<element: string> → list<element: int64>"):
+        wb.ingest(tmp_path / "b.parquet", "t")
+
+
+def test_a_table_with_an_empty_cell_in_every_column_loads_and_a_row_of_nothing_else_is_left_out(wb, tmp_path):
+    path = tmp_path / "gaps.csv"
+    path.write_text("a,b,c\n1,,x\n,2,\n,,\n3,4,\n", encoding="utf-8")
+    report = wb.ingest(path, "gaps")
+    assert wb.sql("SELECT * FROM gaps").table.to_pylist() == [
+        {"a": 1, "b": None, "c": "x"},
+        {"a": None, "b": 2, "c": None},
+        {"a": 3, "b": 4, "c": None},
+    ]
+    assert "1 blank row left out" in report.findings

@@ -253,6 +253,7 @@ LATE = {
     "the header": (lambda rows: [*rows[:-5], "id,name,text,city", *rows[-5:]], 110_000, {109_997: "header again"}),
     "a note": (lambda rows: [*rows, "", "Source: payroll"], 110_000, {110_003: "trailing note"}),
     "a long line": (lambda rows: [*rows[:-5], f"1,a,{'y' * (5 << 20)},c", *rows[-5:]], 110_001, {}),
+    "a blank beside a cell": (lambda rows: [*rows[:-5], '1,a ,b," c"', *rows[-5:]], 110_001, {}),
     "a row of two lines": (lambda rows: [*rows[:-5], '1,"a\nb",x,c', *rows[-5:]], 110_001, {}),
     "a cell too many": (lambda rows: [*rows[:-5], "1,a,b,c,d", *rows[-5:]], 110_000, {109_997: "5 cells"}),
 }
@@ -269,6 +270,7 @@ def test_what_comes_late_in_a_large_file_is_seen(tmp_path, case, end):
     told = {r["line"]: r["reason"] for r in done.rejects.to_pylist()}
     assert set(told) == set(rejects)
     assert all(words in told[line] for line, words in rejects.items())
+    assert all(cell == cell.strip() for row in found for cell in row if isinstance(cell, str))
 
 
 def test_another_encoding_late_in_a_large_file_is_seen(tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,13 @@ from workbench import settings as settings_table
 from workbench.errors import ConfigError
 from workbench.settings import Settings
 
-if TYPE_CHECKING:  # the engines are loaded by the verbs that use them, so that each waits for its own only
+if TYPE_CHECKING:
+    from datetime import date
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # the engines are loaded by the verbs that use them, so that each waits for its own only
     from workbench.lake.catalog import Catalog
     from workbench.lake.engine import Progress, Watch
     from workbench.lake.health import Check
@@ -24,8 +31,16 @@ if TYPE_CHECKING:  # the engines are loaded by the verbs that use them, so that 
     from workbench.lake.query import Answer, Params
     from workbench.lake.report import Report
     from workbench.lake.storage import Storage
-    from workbench.search.intake import EmbedProgress
-    from workbench.search.searcher import Results, Searcher
+    from workbench.search.answer import Results, WhyNot
+    from workbench.search.cache import CachedEmbedder
+    from workbench.search.corpora import OnEmbed
+    from workbench.search.embed import Embedder, Side
+    from workbench.search.journal import Journal
+    from workbench.search.named import VectorStore
+    from workbench.search.searcher import Searcher
+    from workbench.search.trade_roles import Trades
+    from workbench.staffing.order_search import OrderAnswer
+    from workbench.trades.roles import RoleMatch
 
 
 def connect(
@@ -92,10 +107,73 @@ class Workbench:
     @cached_property
     def searcher(self) -> Searcher:
         """Search by meaning over the datasets."""
-        from workbench.search.embed import WordllamaEmbedder
         from workbench.search.searcher import Searcher
+        from workbench.staffing.places import read_places
+        from workbench.staffing.refusals import offered_sql
 
-        return Searcher(self.lake, WordllamaEmbedder(), self._vectors())
+        return Searcher(
+            self.lake,
+            self.embedder,
+            self._vectors(),
+            lambda: self.trades,
+            read_places,
+            offered_sql,
+            query_embedder=self.query_embedder,
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What makes texts into vectors: the setting ``embedder``."""
+        from workbench.outbound import Secret
+        from workbench.search.providers import Servers, open_embedder
+
+        s = self.settings
+        key = Secret(s.embeddings_key, Path(s.secrets_file).expanduser(), "embeddings", self._environ)
+        needed = key if s.embeddings_key else None
+        return open_embedder(s.embedder, Servers(s.ollama_url, s.embeddings_url, needed))
+
+    @cached_property
+    def query_embedder(self) -> CachedEmbedder:
+        """The embedder behind a cache, for queries: in memory, and on disk when a server makes the vectors."""
+        from workbench.search.cache import CachedEmbedder, EmbedCache
+        from workbench.search.disk_cache import DiskCache
+        from workbench.search.providers import EMBEDDED, cache_folder
+
+        # The embedded default is as fast as a look into the disk's cache.
+        disk = None if self.settings.embedder == EMBEDDED else DiskCache(cache_folder(self._vectors()))
+        return CachedEmbedder(self.embedder, EmbedCache(entries=self.settings.embed_cache, disk=disk))
+
+    @cached_property
+    def trades(self) -> Trades:
+        """The dictionary of occupations, with the operator's own synonyms."""
+        from workbench.search.embed import WordllamaEmbedder
+        from workbench.search.trade_roles import open_trades
+
+        # Its thresholds were measured with the embedded default, whatever model the corpora have.
+        own = self.embedder if isinstance(self.embedder, WordllamaEmbedder) else WordllamaEmbedder()
+        file = self.settings.synonyms_file
+        return open_trades(own, self._vectors(), synonyms=Path(file).expanduser() if file else None)
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        """Named vector indexes: vectors that a caller brings."""
+        from workbench.search.named import VectorStore
+
+        return VectorStore(self.catalog)
+
+    @cached_property
+    def journal(self) -> Journal | None:
+        """The search log: entries wait on this machine and go into the dataset ``searches`` now and then. None when the
+        setting ``search_log`` is false, or this machine has no place for it.
+        """
+        from workbench.search.journal import Journal
+
+        try:
+            state = Path(self._environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        except RuntimeError:  # nobody's home
+            return None
+        spool = state / "lakehouse" / self._lake_hash() / "searches"
+        return Journal(self.lake, spool) if self.settings.search_log else None
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -133,28 +211,76 @@ class Workbench:
             sql, params, access=Access(row_cap=row_cap, show_pii=show_pii), watch=watch or Watch(timeout_s=timeout_s)
         )
 
-    def search(
+    def search(self, query: str, **options: Any) -> Results:
+        """The best rows for ``query``, each with its reasons; options as in `Searcher.search`."""
+        found = self.searcher.search(query, **options)
+        criteria = {name: options[name] for name in ("k", "role", "city", "exclude", "mode") if options.get(name)}
+        return self._noted(found, criteria)
+
+    def chosen(self, search_id: str, ids: Sequence[int | str]) -> None:
+        """Note in the search log which of the ids that a search showed were chosen (``Results.search_id``)."""
+        if self.journal and search_id:
+            self.journal.choose(search_id, ids)
+
+    def order(
         self,
-        query: str,
+        text: str,
         *,
+        today: date | None = None,
+        k: int | None = None,
         dataset: str = "workers",
-        where: str = "",
-        k: int = 10,
-        columns: Sequence[str] = (),
         show_pii: bool = False,
-        on_progress: Callable[[EmbedProgress], None] | None = None,
-    ) -> Results:
-        """The rows nearest in meaning to ``query`` among those that match ``where``; see `Searcher.search`."""
-        return self.searcher.search(
-            query, dataset=dataset, where=where, k=k, columns=columns, show_pii=show_pii, on_progress=on_progress
+        on_progress: OnEmbed | None = None,
+    ) -> tuple[OrderAnswer, ...]:
+        """The workers for each order in a coordinator's text, with what was understood of it, and what was not.
+
+        Relative days count from ``today``. Raises as `search_order` does.
+        """
+        from workbench.staffing.order_reader import read_orders
+        from workbench.staffing.order_search import known_clients, local_today, search_order
+        from workbench.staffing.orders import Known
+
+        day = today or local_today()
+        known = Known.packaged(known_clients(self.lake), self._title)
+        found = [
+            search_order(
+                self.searcher, self.lake, order, day, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress
+            )
+            for order in read_orders(text, day, known)
+        ]
+        return tuple(
+            replace(one, results=self._noted(one.results, one.criteria, one.position)) if one.results else one
+            for one in found
         )
 
+    def why_not(self, row: int | str, query: str, **options: Any) -> WhyNot:
+        """Why a row is not among the hits of a search, and what would bring it in; see `Searcher.why_not`."""
+        return self.searcher.why_not(row, query, **options)
+
+    def embed(self, texts: Sequence[str], *, side: Side = "query") -> NDArray[np.float32]:
+        """Vectors of ``texts`` (n, d), float32, unit rows, through the cache. Raises as ``Embedder.embed`` does."""
+        return self.query_embedder.embed(texts, side=side)
+
+    def role(self, text: str) -> RoleMatch:
+        """Which trade a role text means: ``wb.role("hi-lo driver").says``."""
+        return self.trades.role(text)
+
     def checks(self) -> list[Check]:
-        """What ``lh doctor`` says of the lake."""
-        return self.lake.checks()
+        """What ``lh doctor`` says of the lake and of what search keeps."""
+        from workbench.search import health
+
+        found = self.lake.checks()
+        if any(check.name == "storage" and check.failed for check in found):
+            return found
+        return [*found, *health.checks(self.catalog, self._vectors())]
 
     def close(self) -> None:
-        """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory."""
+        """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory.
+
+        What the search log has not yet put into the lake waits on this machine: no command waits for it.
+        """
+        if self.__dict__.get("journal"):
+            self.journal.close(write=False)  # type: ignore[union-attr]
         if "lake" in self.__dict__:
             self.lake.close()
 
@@ -173,7 +299,28 @@ class Workbench:
             return self.storage.root / "_vectors"
         # Derived data of a bucket lives on this machine, one folder per lake.
         cache = Path(self._environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "lakehouse" / hashlib.sha256(self.storage.url.encode()).hexdigest()[:16]
+        return cache / "lakehouse" / self._lake_hash()
+
+    def _lake_hash(self) -> str:
+        return hashlib.sha256(self.storage.url.encode()).hexdigest()[:16]
+
+    def _noted(self, found: Results, criteria: Mapping[str, Any], position: str = "") -> Results:
+        """The same answer with its entry in the search log; without, where there is none."""
+        from workbench.search.journal import SearchEntry
+
+        if self.journal is None:
+            return found
+        shown = [hit.id for hit in found.hits]
+        entry = SearchEntry(found.query, found.dataset, found.version, shown, found.where, position, criteria)
+        try:
+            return replace(found, search_id=self.journal.note(entry))
+        except RuntimeError:  # the machine has no thread left for the log
+            return found
+
+    def _title(self, words: str) -> str | None:
+        """The title in the dictionary of occupations that these words are, if they are one."""
+        match = self.trades.role(words)
+        return match.title or None if match.how in {"exact", "synonym"} else None
 
 
 def _login() -> str:

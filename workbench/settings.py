@@ -48,6 +48,12 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _switch(text: str) -> bool:
+    return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
+        text.strip().casefold()
+    ]
+
+
 TABLE = (
     Setting("lake", "~/.lakehouse", str, "where the lake is: a folder or s3://bucket/prefix"),
     Setting("row_cap", 10_000, _count, "rows a query may return through a guarded door"),
@@ -56,6 +62,15 @@ TABLE = (
     Setting("ingest_memory_mb", 320, _count, "memory the SQL engine may use while it loads a file, in MB"),
     Setting("threads", 0, _count, "threads the SQL engine may use; 0 is all cores"),
     Setting("secrets_file", "~/.config/lakehouse/secrets.toml", str, "private file with [s3.primary]; mode 600"),
+    Setting("embedder", "embedded", str, "what makes texts into vectors: embedded, ollama/<model> or openai/<model>"),
+    Setting("ollama_url", "http://127.0.0.1:11434", str, "where Ollama answers"),
+    Setting("embeddings_url", "", str, "where an OpenAI-compatible server answers, usually ending in /v1"),
+    Setting(
+        "embeddings_key", "OPENAI_API_KEY", str, "environment variable that holds its key; or [embeddings] in secrets"
+    ),
+    Setting("embed_cache", 10_000, _count, "vectors of queries kept in memory; 0 keeps none"),
+    Setting("synonyms_file", "", str, "your own words for trades: a TOML or CSV file"),
+    Setting("search_log", "true", _switch, "keep a log of searches as the dataset searches: true or false"),
     Setting("user", "", str, "who writes, in the history of snapshots; empty is the login name"),
 )
 
@@ -71,6 +86,13 @@ class Settings:
     ingest_memory_mb: int
     threads: int
     secrets_file: str
+    embedder: str
+    ollama_url: str
+    embeddings_url: str
+    embeddings_key: str
+    embed_cache: int
+    synonyms_file: str
+    search_log: bool
     user: str
     origins: Mapping[str, str]
 
@@ -142,7 +164,7 @@ def _check(key: str, origin: str) -> None:
 def _parse(setting: Setting, raw: Any, origin: str) -> Any:
     try:
         return setting.parse(str(raw))
-    except ValueError:
+    except (ValueError, KeyError):
         raise ConfigError(
             f"The setting {setting.name} cannot be {raw!r} (from {origin}).", hint=f"It is: {setting.help}."
         ) from None

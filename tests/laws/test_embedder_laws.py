@@ -59,6 +59,17 @@ def test_a_long_batch_equals_its_parts(embedder):
     assert np.array_equal(whole[2040:2060], embedder.embed(batch[2040:2060], side="document"))
 
 
+def test_neither_order_nor_repetition_nor_length_of_neighbours_changes_a_bit(embedder):
+    batch = [
+        " ".join(["forklift", "operator", "nights", "and", "weekends"] * (n % 7) + [f"dock {n}"]) for n in range(300)
+    ]
+
+    forwards = embedder.embed(batch, side="document")
+    backwards = embedder.embed([*batch, *batch][::-1], side="document")[::-1]
+
+    assert forwards.tobytes() == backwards[:300].tobytes() == backwards[300:].tobytes()
+
+
 @pytest.mark.parametrize("bad", [[], [""], ["  \n\t"], ["a picker", ""]])
 @pytest.mark.parametrize("side", SIDES)
 def test_no_texts_and_empty_texts_are_refused(embedder, side, bad):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workbench.errors import DimensionError, InvalidError
+from workbench.search.codes import encode
+from workbench.search.costs import Costs
 from workbench.search.distance import Distance, distances
-from workbench.search.index import BlockIndex, ExactIndex, Index
+from workbench.search.graph import Graph
+from workbench.search.hnsw import HnswIndex
+from workbench.search.index import BlockIndex, ExactIndex, GrowingIndex, Index
+from workbench.search.lance_index import LanceIndex
+from workbench.search.planned import PlannedIndex
 from workbench.search.scan import Block, Blocks
 
 D = 3
@@ -27,12 +35,46 @@ class Kind:
     distance: Distance
     make: Callable[[np.ndarray], Index]
     unit: bool = False
+    exact: bool = True
+
+
+def blocks_of(vectors: np.ndarray) -> Blocks:
+    cuts = sorted({0, len(vectors) // 3, len(vectors) // 2, len(vectors)})
+    parts = [vectors[low:high] for low, high in pairwise(cuts) if high > low]
+    return Blocks(vectors.shape[1], tuple(Block(np.ascontiguousarray(part)) for part in parts))
 
 
 def block_index(vectors: np.ndarray) -> Index:
-    cuts = sorted({0, len(vectors) // 3, len(vectors) // 2, len(vectors)})
-    parts = [vectors[low:high] for low, high in pairwise(cuts) if high > low]
-    return BlockIndex(Blocks(vectors.shape[1], tuple(Block(np.ascontiguousarray(part)) for part in parts)))
+    return BlockIndex(blocks_of(vectors))
+
+
+def coded_index(vectors: np.ndarray) -> Index:
+    blocks = blocks_of(vectors)
+    return PlannedIndex(blocks, codes=encode(blocks), costs=Costs(scan=1.0, gather=3.0, visit=1e12, start=0.0))
+
+
+GRAPH_IS_FREE = Costs(scan=1e6, gather=1e6, visit=0.0, start=1e9)
+
+
+def graph_index(vectors: np.ndarray) -> Index:
+    """Three quarters of the rows in the graph, the others fresh; the graph is asked whenever it can be."""
+    known = len(vectors) - len(vectors) // 4
+    if not known:
+        return PlannedIndex(blocks_of(vectors))
+    graph = Graph.build(vectors[:known], threads=1)
+    graph.set_ef(256)
+    return PlannedIndex(blocks_of(vectors), graph, np.arange(known), costs=GRAPH_IS_FREE)
+
+
+def hnsw_index(distance: Distance) -> Callable[[np.ndarray], Index]:
+    def make(vectors: np.ndarray) -> Index:
+        index = HnswIndex(vectors.shape[1], distance, ef=256, graph_from=8, costs=GRAPH_IS_FREE)
+        order = np.random.default_rng(len(vectors)).permutation(len(vectors))
+        for part in np.array_split(order, 3):
+            index.add(part, vectors[part])
+        return index
+
+    return make
 
 
 def exact_index(distance: Distance) -> Callable[[np.ndarray], Index]:
@@ -46,16 +88,51 @@ def exact_index(distance: Distance) -> Callable[[np.ndarray], Index]:
     return make
 
 
+def lance_index(distance: Distance, *, index_from: int = 10**9) -> Callable[[np.ndarray], Index]:
+    """In a folder of its own; from ``index_from`` rows with an inverted file, which knows nine tenths of them."""
+
+    def make(vectors: np.ndarray) -> Index:
+        index = LanceIndex(new_folder(), vectors.shape[1], distance, index_from=index_from)
+        order = np.random.default_rng(len(vectors)).permutation(len(vectors))
+        for part in np.split(order, [len(order) // 2, len(order) - len(order) // 15]):
+            index.add(part, vectors[part])
+        return index
+
+    return make
+
+
+def new_folder() -> Path:
+    return Path(tempfile.mkdtemp(dir=FOLDERS.name))
+
+
+FOLDERS = tempfile.TemporaryDirectory(prefix="lance-laws-")
 KINDS = {
     "blocks-cosine": Kind("cosine", block_index, unit=True),
     "exact-cosine": Kind("cosine", exact_index("cosine")),
     "exact-euclidean": Kind("euclidean", exact_index("euclidean")),
     "exact-dot": Kind("dot", exact_index("dot")),
+    "coded-cosine": Kind("cosine", coded_index, unit=True),
+    "graph-cosine": Kind("cosine", graph_index, unit=True, exact=False),
+    "hnsw-cosine": Kind("cosine", hnsw_index("cosine"), exact=False),
+    "hnsw-euclidean": Kind("euclidean", hnsw_index("euclidean"), exact=False),
+    "hnsw-dot": Kind("dot", hnsw_index("dot")),
+    "lance-cosine": Kind("cosine", lance_index("cosine")),
+    "lance-euclidean": Kind("euclidean", lance_index("euclidean")),
+    "lance-dot": Kind("dot", lance_index("dot")),
+    "lance-clusters-cosine": Kind("cosine", lance_index("cosine", index_from=256), exact=False),
+    "lance-clusters-euclidean": Kind("euclidean", lance_index("euclidean", index_from=256), exact=False),
 }
 # Few distinct values make many ties; the wide ones overflow and vanish in float32 products.
 few = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])
 wide = st.floats(-(2.0**127), 2.0**127, width=32)
 each_kind = pytest.mark.parametrize("name", sorted(KINDS))
+each_exact_kind = pytest.mark.parametrize("name", sorted(name for name, kind in KINDS.items() if kind.exact))
+each_graph_kind = pytest.mark.parametrize("name", sorted(name for name, kind in KINDS.items() if not kind.exact))
+GROWING: dict[str, Callable[[Distance], GrowingIndex]] = {
+    "exact": lambda distance: ExactIndex(D, distance),
+    "hnsw": lambda distance: HnswIndex(D, distance, ef=64, graph_from=8, costs=GRAPH_IS_FREE),
+    "lance": lambda distance: LanceIndex(new_folder(), D, distance),
+}
 
 
 def rows(kind: Kind, vectors: np.ndarray) -> np.ndarray:
@@ -73,7 +150,7 @@ def brute(vectors: np.ndarray, query: np.ndarray, k: int, distance: Distance, id
     return ids[order], far[order]
 
 
-@each_kind
+@each_exact_kind
 @settings(max_examples=60, deadline=None)
 @given(
     vectors=st.one_of(
@@ -103,7 +180,83 @@ def test_the_answer_is_that_of_brute_force_in_ids_bits_and_order(name, vectors, 
     assert len(got) == min(k, len(ids))
 
 
-@each_kind
+def assert_honest(got, kind: Kind, vectors: np.ndarray, query: np.ndarray, k: int, ids: np.ndarray) -> None:
+    """All that a graph cannot be excused from: never short, only what is allowed, the kernel's bits, in order."""
+    assert len(got) == min(k, len(ids))
+    assert np.isin(got.ids, ids).all()
+    assert len(set(got.ids.tolist())) == len(got)
+    assert got.distances.tobytes() == distances(vectors[got.ids], query, kind.distance).tobytes()
+    assert np.lexsort((got.ids, got.distances)).tolist() == list(range(len(got)))
+
+
+@each_graph_kind
+@settings(max_examples=60, deadline=None)
+@given(
+    vectors=st.one_of(
+        arrays(np.float32, st.tuples(st.integers(1, 40), st.just(D)), elements=few),
+        arrays(np.float32, st.tuples(st.integers(1, 40), st.just(D)), elements=wide),
+    ),
+    query=st.one_of(arrays(np.float32, D, elements=few), arrays(np.float32, D, elements=wide)),
+    k=st.integers(1, 50),
+    share=st.sampled_from([None, 0.0, 0.1, 0.5, 1.0]),
+    seed=st.integers(0, 9),
+)
+def test_a_graph_is_never_short_and_every_bit_it_returns_is_the_kernels(name, vectors, query, k, share, seed):
+    kind = KINDS[name]
+    vectors = rows(kind, vectors)
+    if kind.distance == "cosine" and (not query.any() or not len(vectors)):
+        return
+    rng = np.random.default_rng(seed)
+    ids = np.arange(len(vectors)) if share is None else np.flatnonzero(rng.random(len(vectors)) < share)
+    allowed = None if share is None else np.append(rng.permutation(ids), [len(vectors) + 5, -3])
+    assert_honest(kind.make(vectors).search(query, k, allowed=allowed), kind, vectors, query, k, ids)
+
+
+@each_graph_kind
+@pytest.mark.parametrize("share", [None, 0.001, 0.05, 0.4, 1.0])
+def test_recall_of_a_graph_is_at_least_99_per_cent(name, share):
+    kind = KINDS[name]
+    rng = np.random.default_rng(3)
+    vectors = rows(kind, rng.standard_normal((6000, 16)).astype(np.float32))
+    vectors[4000:4500] = vectors[77]
+    index, found = kind.make(vectors), []
+    ids = np.arange(len(vectors)) if share is None else np.flatnonzero(rng.random(len(vectors)) < share)
+    for query in vectors[rng.integers(0, 6000, 25)] + np.float32(0.05):
+        got = index.search(query, 20, allowed=None if share is None else ids)
+        assert_honest(got, kind, vectors, query, 20, ids)
+        want = brute(vectors, query, 20, kind.distance, ids)[1]
+        found.append(np.mean(got.distances <= want[-1]))
+    assert np.mean(found) >= 0.99
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean", "dot"])
+@pytest.mark.parametrize("name", sorted(GROWING))
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.booleans(), st.lists(st.integers(0, 12), min_size=1, max_size=12), st.integers(0, 9)), max_size=8
+    )
+)
+def test_adding_replacing_and_removing_leave_what_a_dict_would(name, distance, steps):
+    index, kept = GROWING[name](distance), {}
+    for adding, ids, seed in steps:
+        vectors = np.random.default_rng(seed).choice([-1.0, 0.5, 1.0], (len(ids), D)).astype(np.float32)
+        if adding:
+            new = len(set(ids) - set(kept))
+            assert index.add(ids, vectors) == new
+            kept.update(zip(ids, vectors, strict=True))
+        else:
+            assert index.remove(ids) == len(set(ids) & set(kept))
+            kept = {key: value for key, value in kept.items() if key not in ids}
+        got = index.search([1.0, -0.5, 0.25], 99)
+        assert len(index) == len(got) == len(kept)
+        assert set(got.ids.tolist()) == set(kept)
+        stored = np.array([kept[key] for key in got.ids.tolist()], np.float32).reshape(-1, D)
+        query = np.array([1.0, -0.5, 0.25], np.float32)
+        assert got.distances.tobytes() == distances(stored, query, distance).tobytes()
+
+
+@each_exact_kind
 @pytest.mark.parametrize("share", [None, 0.001, 0.05, 0.4, 1.0])
 def test_many_rows_in_many_chunks_and_every_plan(name, share):
     kind = KINDS[name]
@@ -120,7 +273,7 @@ def test_many_rows_in_many_chunks_and_every_plan(name, share):
     assert got.distances.tobytes() == want_far.tobytes()
 
 
-@each_kind
+@each_exact_kind
 def test_rows_that_float32_products_cannot_tell_apart_are_still_ranked_right(name):
     kind = KINDS[name]
     rng = np.random.default_rng(11)
@@ -135,7 +288,7 @@ def test_rows_that_float32_products_cannot_tell_apart_are_still_ranked_right(nam
     assert got.distances.tobytes() == want_far.tobytes()
 
 
-@each_kind
+@each_exact_kind
 @pytest.mark.parametrize("scale", [1e-42, 1e-20, 1.0, 1e25, 3e38])
 @pytest.mark.parametrize("spread", [(-43, -42), (-42, 38.4), (38, 38.4)])
 def test_numbers_at_the_ends_of_float32_are_ranked_right(name, scale, spread):

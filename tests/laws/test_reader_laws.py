@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError
-from workbench.lake.dialect import detect, duckdb_scan, reader_rejected
+from workbench.lake.dialect import Dialect, detect, duckdb_scan, reader_rejected
 from workbench.lake.records import BLANKS, Shape, lines, records
 from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
 from workbench.lake.survey import plain, survey
@@ -192,6 +192,46 @@ def test_a_tally_is_the_same_by_any_blocks(text, size):
     assert (tally.rows, tally.blank_rows, tally.all_rows()) == (rows, blank, rows + bool(row) - blank)
     assert (tally.crlf, tally.lf, tally.cr) == (crlf, body.count(b"\n") - crlf, body.count(b"\r") - crlf)
     assert (tally.quotes, tally.nul, tally.is_utf8()) == (quotes, 0, True)
+
+
+def counted(body: bytes, size: int, delimiter: str) -> Tally:
+    tally = Tally(body, delimiter)
+    for at in range(0, len(body), size):
+        tally.add(body[at : at + size])
+    return tally
+
+
+@given(
+    st.lists(st.sampled_from(["x", "é", "\u00a0", " ", "\t", '"', '"', "\n", "\r\n", "|", "|", '"|', '|"', "x|x\n"])),
+    st.sampled_from([1, 2, 7, 99]),
+)
+@settings(max_examples=200, deadline=None)
+def test_cells_that_count_as_tidy_need_no_trimming(pieces, size):
+    body = ("a|b\n" + "".join(pieces)).encode()
+    assume(counted(body, size, "|").edges.all_tidy())
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "t.csv")
+        path.write_bytes(body)
+        dialect = Dialect(Shape("|"), ("a", "b"), ("a", "b"), 2, 4)
+        rows = quickly(path, dialect)
+        ENGINE.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        if rows is not None:
+            assert ENGINE.sql(f"SELECT * FROM {duckdb_scan(path, dialect, tidy='|')}").fetchall() == rows
+            assert all(cell is None or cell == cell.strip(BLANKS) != "" for row in rows for cell in row)
+
+
+@given(tables(), st.sampled_from([",", ";", "\t", "|"]), st.booleans(), st.booleans(), st.sampled_from([1, 5, 64, 99]))
+@settings(max_examples=150, deadline=None)
+def test_what_a_program_wrote_is_tidy_when_its_cells_are(table, delimiter, quoted, open_end, size):
+    header, rows = table
+    assume(quoted or not any("\r" in cell for row in rows for cell in row))  # some programs do not quote for \r
+    end = "\n" if quoted else "\r\n"
+    out = io.StringIO(newline="")
+    how = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=how).writerows([header, *rows])
+    body = out.getvalue().removesuffix(end if open_end else "").encode()
+    cells_are = all(cell == cell.strip(BLANKS) for row in rows for cell in row)
+    assert counted(body, size, delimiter).edges.all_tidy() == cells_are
 
 
 @given(st.binary(max_size=40), st.integers(1, 9))

@@ -15,13 +15,14 @@ import typer
 from workbench.cli import show
 from workbench.cli.app import LakeOption, app, workbench
 from workbench.cli.progress import Bar
+from workbench.cli.search import indexed
 from workbench.errors import InvalidError
 from workbench.lake.query import Access
 from workbench.lake.report import Request
 from workbench.session import Workbench
 from workbench.staffing import called_never_placed_sql, read_planted, write_csvs
 
-_ASKED = "someone who can drive a reach truck, nights"
+_ASKED = "someone who can drive a reach truck, no nights, near:Joliet,50mi"
 _TAG = "made-up"
 
 
@@ -41,6 +42,7 @@ def demo(
         with Bar() as bar:
             _make(csvs, workers=500_000 if full else workers, seed=seed, full=full, bar=bar)
             _load(wb, csvs, bar)
+        _index(wb)
         _answer(wb, csvs)
     _go_on(lake, time.perf_counter() - began)
 
@@ -73,10 +75,14 @@ def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
         show.report(done)
         if done.outcome == "created":
             wb.lake.annotate(done.name, owner="demo", tags=(_TAG,))
+
+
+def _index(wb: Workbench) -> None:
     began = time.perf_counter()
-    stats = wb.searcher.index("workers", on_progress=lambda at: bar("embed", at.rows, 0))
+    done = indexed(wb, "workers")
+    graph = f", a graph of {done.graph_texts:,}" if done.graph_texts else ""
     show.line(
-        f"embed   {stats.unique:,} texts of {stats.rows:,} workers, {stats.embedded:,} new  "
+        f"index   {done.corpus.unique:,} texts of {done.corpus.rows:,} workers, {done.corpus.embedded:,} new{graph}  "
         f"{time.perf_counter() - began:.1f} s"
     )
 
@@ -89,10 +95,10 @@ def _answer(wb: Workbench, folder: Path) -> None:
     params = {"role": "Java Developer", "city": "Chicago", "calls": 5}
     answer = wb.lake.sql(called_never_placed_sql(), params, access=Access(row_cap=5))
     show.arrow(answer.table)
-    planted = read_planted(folder)
-    show.line(f"\n{_ASKED!r}, in or near Joliet, available:")
-    found = wb.search(_ASKED, where="city IN ('Joliet', 'Aurora') AND availability > 0.5", k=5, on_progress=None)
+    show.line(f"\n{_ASKED!r}, available:")
+    found = wb.search(_ASKED, where="availability > 0.5", k=3)
     show.results(found, why=True)
+    planted = read_planted(folder)
     violations = sum(len(found.ids) for found in planted.findings)
     show.remark(f"{folder / 'planted.json'} lists {violations:,} violations that were planted for validators to find")
 
@@ -103,9 +109,11 @@ def _go_on(lake: str | None, seconds: float) -> None:
     show.line(f"\nDone in {seconds:.0f} s. Go on:")
     for command in (
         f"{lh} ls{here}",
-        f"{lh} describe workers{here}",
         f'{lh} sql "SELECT city, avg(reliability) FROM workers GROUP BY 1 ORDER BY 2 DESC"{here}',
         f'{lh} search "nurse who speaks Spanish, weekends" --where "state = \'IL\'"{here}',
+        f'{lh} why W-12 "forklift operator city:Gary"{here}',
+        f'{lh} role "hi-lo driver"{here}',
+        f"{lh} eval{here}",
         f"{lh} doctor{here}",
     ):
         show.line(f"  {command}")

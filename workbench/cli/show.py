@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from workbench.cli import grid
+from workbench.cli import grid, reasons
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from workbench.lake.health import Check
     from workbench.lake.manifest import Column
     from workbench.lake.report import Report
-    from workbench.search.searcher import Results
+    from workbench.search.answer import Results
+    from workbench.search.hits import Hit
 
 # What a terminal that knows no Unicode shows instead of our signs.
 _PLAIN = str.maketrans({
     "→": "->", "×": "x", "…": "...", "·": "-", "—": "-", "–": "-", "✗": "x", "✓": "ok", "’": "'", "“": '"', "”": '"',
     "≤": "<=", "≥": ">=", "•": "*",
 })  # fmt: skip
-_STYLES = {"dim": "2", "bold red": "1;31", "cyan": "36", "green": "32", "blue": "34", "yellow": "33"}
+_STYLES = {"dim": "2", "bold": "1", "bold red": "1;31", "cyan": "36", "green": "32", "blue": "34", "yellow": "33"}
 _MARKS = {"ok": ("✓", "green"), "info": ("·", "blue"), "warning": ("!", "yellow")}
 _NAMED = 8  # columns that a finding names before it only counts them
 
@@ -233,23 +234,45 @@ def checks(found: Sequence[Check]) -> None:
 
 
 def results(found: Results, *, why: bool) -> None:
-    """Ranked rows with their scores, then why each is there."""
+    """Ranked rows with their scores, why each is there, and how the answer came about."""
+    scored_rows(found)
+    if why:
+        hits(found.hits)
+    remark(reasons.funnel(found))
+    remark(reasons.source(found))
+    if why:
+        for said in (reasons.formula(found), *reasons.meant(found)):
+            if said:
+                remark(said)
+    for said in reasons.cautions(found):
+        caution(said)
+
+
+def scored_rows(found: Results) -> None:
+    """The table of a search."""
     names = ["", "score", *found.table.column_names]
     body = grid.of_arrow(found.table)
     rows = [[f"{i}", f"{h.score:.3f}", *row] for i, (h, row) in enumerate(zip(found.hits, body.rows, strict=True), 1)]
     right = frozenset({0, 1, *(n + 2 for n in body.right)})
     if rows:
         _draw(grid.Grid(tuple(names), tuple(map(tuple, rows)), right), "--column NAME chooses, --json shows all")
-    if why:
-        for i, h in enumerate(found.hits, 1):
-            line(f"  {i}. {h.why} — {h.snippet}")
-    total, matching = found.funnel
-    narrowed = f"{total:,} rows → {matching:,} match → " if found.where else f"{total:,} rows → "
-    remark(
-        f"{narrowed}{len(found.hits)} shown · {found.dataset}@{found.version} · {found.model} · "
-        f"{found.elapsed_s * 1000:,.0f} ms"
-    )
-    if not found.hits:
-        remark("No row matches the condition." if found.where else "There is nothing to search in.")
-    elif found.nothing_close:
-        remark("Nothing here is close to that query: these are the nearest of what there is, not answers.")
+
+
+def hits(found: Sequence[Hit], first: int = 1) -> None:
+    """Why each hit is there, numbered from ``first`` (0: a row by itself); on a terminal its words stand out."""
+    room, alike = width(), len(found) > 1 and len({hit.trade for hit in found}) == 1
+    for place, hit in enumerate(found, first):
+        for i, text in enumerate(reasons.hit_lines(place, hit, room, trade=not alike)):
+            sys.stdout.write(f"{grid.clean(text) if i == 0 else _marked(grid.clean(text), hit.matched)}\n")
+
+
+def _marked(text: str, words: tuple[str, ...]) -> str:
+    if not words:
+        return text
+    return reasons.words_in(words).sub(lambda found: styled(found[0], "bold", sys.stdout), text)
+
+
+def caution(text: str) -> None:
+    """One line about an answer that its reader must not miss."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{styled('!', 'yellow', sys.stderr)} {grid.clean(text)}\n")

@@ -24,6 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from workbench.errors import InvalidError, LostRaceError, ProviderError
 from workbench.lake import s3
 from workbench.lake.manifest import About, Column, DataFile, Manifest, Note, Snapshot, Source
+from workbench.lake.mapping import split_types
 from workbench.lake.storage import Storage
 
 FORMAT = 1  # of the "lh" record in a commit
@@ -49,8 +50,23 @@ def load(storage: Storage, name: str, version: int | None = None) -> Manifest:
 
 def history(storage: Storage, name: str) -> list[Snapshot]:
     """All snapshots, newest first. Raises LookupError."""
-    with _mapped(storage, name):
-        return [_to_snapshot(entry) for entry in _open(storage, name).history()]
+    with mapped(storage, name):
+        return [_to_snapshot(entry) for entry in commits(storage, folder(name), _open(storage, name))]
+
+
+def commits(storage: Storage, key: str, table: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+    """What each commit of the table at ``key`` says of itself, newest first."""
+    found: list[dict[str, Any]] = table.history(limit)
+    if found:
+        return found
+    # deltalake 1.6 sees no history in a folder whose path holds '#' or '?'; everything else of it works there.
+    newest, count = table.version(), limit or table.version() + 1
+    return [_said(storage, key, version) for version in range(newest, max(newest - count, -1), -1)]
+
+
+def _said(storage: Storage, key: str, version: int) -> dict[str, Any]:
+    actions = [json.loads(line) for line in storage.get(f"{key}/_delta_log/{version:020}.json").splitlines()]
+    return next((a["commitInfo"] for a in actions if "commitInfo" in a), {}) | {"version": version}
 
 
 def ingested(storage: Storage, manifest: Manifest, key: str) -> int | None:
@@ -65,7 +81,7 @@ def create(
     storage: Storage, name: str, columns: Sequence[Column], files: Sequence[DataFile], note: Note, about: About
 ) -> None:
     """Version 1 of a new table, in one commit. Raises LostRaceError when somebody else created it first."""
-    with _mapped(storage, name):
+    with mapped(storage, name):
         create_table_with_add_actions(
             storage.uri(folder(name)),
             Schema.from_arrow(to_schema(columns, about)),
@@ -103,7 +119,7 @@ def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note
     old, new = {f.path for f in base.files}, {f.path for f in files}
     gone = [RemoveAction(f.path, True, now_ms, f.size_bytes, {}) for f in base.files if f.path not in new]  # noqa: FBT003
     table = _open(storage, base.name, base.version)
-    with _mapped(storage, base.name):
+    with mapped(storage, base.name):
         table.create_write_transaction(
             [*gone, *(_add(f) for f in files if f.path not in old)],
             "append",
@@ -115,7 +131,7 @@ def swap(storage: Storage, base: Manifest, files: Sequence[DataFile], note: Note
 def annotate(storage: Storage, base: Manifest, columns: Sequence[Column], note: Note, about: About) -> None:
     """Change what is said of the table and its columns (owner, tags, PII tags), not its data. Raises LostRaceError."""
     table = _open(storage, base.name, base.version)
-    with _mapped(storage, base.name):
+    with mapped(storage, base.name):
         properties = _properties(note, version=base.version + 1, rows=base.row_count)
         # One commit: the first column carries the record of the whole table.
         table.alter.set_column_metadata(
@@ -166,21 +182,11 @@ def parse_type(text: str) -> pa.DataType:
     if text.startswith("list<"):
         return pa.list_(pa.field("element", parse_type(text[5:-1].partition(": ")[2])))
     if text.startswith("struct<"):
-        return pa.struct([(k, parse_type(t)) for k, t in _split_fields(text[7:-1])])
+        fields = (part.partition(": ") for part in split_types(text[7:-1]))
+        return pa.struct([(name, parse_type(kind)) for name, _, kind in fields])
     if text.startswith("map<"):
-        (_, key), (_, item) = _split_fields("k: " + text[4:-1].replace(", ", ", v: ", 1))
-        return pa.map_(parse_type(key), parse_type(item))
+        return pa.map_(*(parse_type(part) for part in split_types(text[4:-1])))
     return pa.type_for_alias(text)
-
-
-def _split_fields(text: str) -> Iterator[tuple[str, str]]:
-    depth, start = 0, 0
-    for i, c in enumerate(text + ","):
-        depth += (c in "<([") - (c in ">)]")
-        if c == "," and depth == 0:
-            name, _, kind = text[start:i].strip().partition(": ")
-            yield name, kind
-            start = i + 1
 
 
 def _write(
@@ -195,7 +201,7 @@ def _write(
     reset: bool = False,
 ) -> None:
     table = _open(storage, base.name, base.version)
-    with _mapped(storage, base.name):
+    with mapped(storage, base.name):
         table.create_write_transaction(
             [_add(f) for f in files],
             mode,
@@ -233,7 +239,7 @@ def _properties(note: Note, *, version: int, rows: int, reset: bool = False) -> 
 
 
 def _open(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
-    with _mapped(storage, name):
+    with mapped(storage, name):
         table = DeltaTable(
             storage.uri(folder(name)),
             version=None if version is None else version - 1,
@@ -270,8 +276,8 @@ def _to_manifest(storage: Storage, name: str, table: DeltaTable) -> Manifest:
     actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all().to_pylist()
     actions.sort(key=lambda a: (a["modification_time"], a["path"]))  # rows come back in the order they went in
     files = tuple(DataFile(a["path"], a["num_records"] or 0, a["size_bytes"]) for a in actions)
-    with _mapped(storage, name):
-        newest = _to_snapshot(table.history(1)[0])
+    with mapped(storage, name):
+        newest = _to_snapshot(commits(storage, folder(name), table, 1)[0])
     return Manifest(
         name=name,
         columns=columns,
@@ -311,8 +317,8 @@ def _moment(epoch_ms: int | None) -> dt.datetime:
 
 
 @contextmanager
-def _mapped(storage: Storage, name: str) -> Iterator[None]:
-    """Delta's exceptions as ours, at this one place."""
+def mapped(storage: Storage, name: str, *, noun: str = "dataset", key: str = "") -> Iterator[None]:
+    """Delta's exceptions as ours, at this one place; ``noun`` and ``key`` for a table that is no dataset."""
     try:
         yield
     except TableNotFoundError:
@@ -320,12 +326,12 @@ def _mapped(storage: Storage, name: str) -> Iterator[None]:
     except CommitFailedError:
         raise LostRaceError(f"Another writer changed {name!r} first.", hint="Run the command again.") from None
     except DeltaError as error:
-        raise _told(storage, name, str(error)) from None
+        raise _told(storage, name, noun, str(error)) from None
     except OSError as error:
-        raise _unreached(storage, name, error) from None
+        raise _unreached(storage, f"{noun} {name!r}", key or folder(name), error) from None
 
 
-def _told(storage: Storage, name: str, text: str) -> Exception:
+def _told(storage: Storage, name: str, noun: str, text: str) -> Exception:
     """What has no class of its own in Delta, by its exact words (deltalake 1.6)."""
     if _CREATED.search(text):
         return LostRaceError(f"Another writer created {name!r} first.", hint="Run the command again.")
@@ -333,23 +339,23 @@ def _told(storage: Storage, name: str, text: str) -> Exception:
         return LookupError(name)
     if _NEWER.search(text):
         return InvalidError(
-            f"Dataset {name!r} was written in a newer format of Delta than this reader knows.",
+            f"{noun.capitalize()} {name!r} was written in a newer format of Delta than this reader knows.",
             hint="update the workbench: a newer one, or another engine, wrote it",
         )
     return _refused(storage, text) or ProviderError(
-        f"The log of dataset {name!r} cannot be read: {_plain(text)}", hint="lh doctor"
+        f"The log of {noun} {name!r} cannot be read: {_plain(text)}", hint="lh doctor"
     )
 
 
-def _unreached(storage: Storage, name: str, error: OSError) -> Exception:
+def _unreached(storage: Storage, what: str, key: str, error: OSError) -> Exception:
     """What the storage said: a number of the operating system keeps it, the words of S3 become ours."""
     if _is_s3(storage):
-        return _refused(storage, str(error)) or s3.unanswered(storage.url, folder(name))
+        return _refused(storage, str(error)) or s3.unanswered(storage.url, key)
     native = _NATIVE.search(str(error))
     number = int(native[1]) if native else error.errno
     if number:
-        return OSError(number, os.strerror(number), storage.uri(folder(name)))
-    return ProviderError(f"The log of dataset {name!r} cannot be reached: {_plain(str(error))}", hint="lh doctor")
+        return OSError(number, os.strerror(number), storage.uri(key))
+    return ProviderError(f"The log of {what} cannot be reached: {_plain(str(error))}", hint="lh doctor")
 
 
 def _refused(storage: Storage, text: str) -> ProviderError | None:

@@ -20,7 +20,7 @@ from workbench.lake.header import Layout, filled, find_layout, kind
 from workbench.lake.mapping import literal, quote
 from workbench.lake.parquet import unique_names
 from workbench.lake.records import BLANKS, Line, Record, Shape, lines, records
-from workbench.lake.survey import MIXED, Survey
+from workbench.lake.survey import MIXED, Search, Survey
 from workbench.lake.tally import BLOCK
 
 HEAD, TAIL = 256 << 10, 64 << 10
@@ -91,13 +91,17 @@ class Sketch:
         """Whether the engine's reader may be tried, as far as ``facts`` reach."""
         return _is_regular(facts, self.dialect, self.above, self.start)
 
+    def header_again(self) -> Search | None:
+        """The search for the header's line in the body, where it stands in files that were put together."""
+        return Search(self.above[-1].raw.encode(), self.dialect.offset) if self.above else None
 
-def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES) -> Dialect:
-    """The dialect of a file of UTF-8 text. Reads its first 256 KiB and its last 64.
+
+def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES, *, drawn: Sketch | None = None) -> Dialect:
+    """The dialect of a file of UTF-8 text. Reads its first 256 KiB, if there is no sketch of them, and its last 64.
 
     Raises InvalidError for a file without any row, and for overrides that mean nothing.
     """
-    drawn = sketch(path, overrides)
+    drawn = drawn or sketch(path, overrides)
     dialect = replace(
         drawn.dialect,
         last_line=_last_line(path, facts, overrides.trailing_lines),
@@ -105,7 +109,7 @@ def detect(path: Path, facts: Survey, overrides: Overrides = NO_OVERRIDES) -> Di
     )
     regular = _is_regular(facts, dialect, drawn.above, drawn.start)
     if regular and drawn.above:
-        regular = not _comes_again(path, drawn.above[-1], dialect.offset)
+        regular = not (_comes_again(path, drawn) if facts.again is None else facts.again)
     found = tuple(_findings(path, facts, dialect, drawn))
     return replace(dialect, regular=regular, findings=found)
 
@@ -276,23 +280,19 @@ def _is_regular(facts: Survey, dialect: Dialect, above: Sequence[Record], start:
     )
 
 
-def _comes_again(path: Path, header: Record, offset: int) -> bool:
-    """Whether the header's line stands in the body too: two exports put together."""
-    needle = header.raw.encode()
-    before = b""
+def _comes_again(path: Path, drawn: Sketch) -> bool:
+    search = drawn.header_again()
     with path.open("rb") as f:
-        f.seek(offset)
-        while block := f.read(BLOCK):
-            if needle in block or needle in before + block[: len(needle)]:
-                return True
-            before = block[-len(needle) :]
-    return False
+        while search and not search.found and (block := f.read(BLOCK)):
+            search.add(block)
+    return bool(search and search.found)
 
 
-def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False) -> str:
+def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False, tidy: str = "") -> str:
     """SQL for FROM: the engine's reader over a regular file, every column VARCHAR.
 
-    Cells are trimmed and empty ones null; ``raw`` keeps them exactly. Rows that the reader refuses are in its rejects.
+    Cells are trimmed and empty ones null; ``raw`` keeps them exactly. ``tidy`` is as in `Survey`. Rows that the
+    reader refuses are in its rejects.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in dialect.names)
     # new_line is not given: with it, DuckDB 2.0 reads no row of a file with \\r\\n.
@@ -304,12 +304,14 @@ def duckdb_scan(path: Path, dialect: Dialect, *, raw: bool = False) -> str:
     )
     if raw:
         cells = ", ".join(f"COALESCE({quote(n)}, '') AS {quote(n)}" for n in dialect.names)
+    elif tidy == dialect.shape.delimiter:
+        return scan  # the reader makes empty cells null by itself, quoted ones too
     else:
         cells = ", ".join(f"{_trimmed(quote(n))} AS {quote(n)}" for n in dialect.names)
     return f"(SELECT {cells} FROM {scan})"
 
 
-READ_BUFFER = 2 << 20  # bytes per thread: the engine's 32 MiB hold hundreds of megabytes in flight
+READ_BUFFER = 4 << 20  # bytes per thread: the engine's 32 MiB hold hundreds of megabytes in flight
 
 
 def _trimmed(cell: str) -> str:

@@ -263,7 +263,8 @@ class _Job:
 
     def _blank_rows(self, written: parquet.Written) -> int:
         file = literal(str(written.path))
-        count = f"SELECT count(*) FROM read_parquet({file}) WHERE COALESCE(*COLUMNS(*)::VARCHAR) IS NULL"
+        empty = " AND ".join(f"{quote(column.name)} IS NULL" for column in written.columns)
+        count = f"SELECT count(*) FROM read_parquet({file}) WHERE {empty}"
         return int(self.con.execute(count).fetchall()[0][0])
 
     def _tag(self, loaded: Loaded, base: Manifest | None) -> Loaded:

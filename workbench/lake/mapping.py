@@ -8,6 +8,7 @@ column and restored when it is read, so a dataset answers with the types it was 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workbench.errors import InvalidError
@@ -51,6 +52,23 @@ _RESTORED = {"TIME", "TIME_NS", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "
 _PLAIN_NESTED = re.compile(r"\b(U\w*INT|HUGEINT|TIME|TIME_NS|TIMESTAMP_\w+|INTERVAL|UUID|BIT|JSON|ENUM|UNION|MAP)\b")
 
 
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_ENGINE = {
+    "bool": "BOOLEAN",
+    "int8": "TINYINT",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "string": "VARCHAR",
+    "binary": "BLOB",
+    "date32[day]": "DATE",
+    "timestamp[us]": "TIMESTAMP",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """How one engine type is held: ``type`` (Arrow name shown), ``stored`` and ``restore`` (SQL types, '' = as is)."""
@@ -68,11 +86,10 @@ def hold(column: str, engine_type: str) -> Held:
     """
     if engine_type.startswith("ENUM("):
         return Held("string", "VARCHAR")
-    if engine_type.startswith("DECIMAL("):
-        width, scale = engine_type[8:-1].split(",")
-        return Held(f"decimal128({int(width)}, {int(scale)})")
     if engine_type.endswith("]") or engine_type.startswith(("STRUCT(", "MAP(")):
         return _nested(column, engine_type)
+    if engine_type.startswith("DECIMAL("):
+        return Held(arrow_name(engine_type))
     if engine_type not in _TABLE:
         raise InvalidError(
             f"Column {column!r} has the type {engine_type}, which a dataset cannot hold.",
@@ -85,15 +102,71 @@ def hold(column: str, engine_type: str) -> Held:
 
 
 def _nested(column: str, engine_type: str) -> Held:
-    inner = engine_type.removeprefix("MAP(")
-    if _PLAIN_NESTED.search(inner):
+    inner = engine_type.removeprefix("MAP(").replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    if _PLAIN_NESTED.search(_QUOTED.sub("", inner)):
         raise InvalidError(
             f"Column {column!r} has the nested type {engine_type}, part of which a dataset cannot hold.",
             hint="Flatten the column, or write that part as text, before ingest.",
         )
     # A fixed-size array is a list to Delta; the size is not part of the contract.
     stored = re.sub(r"\[\d+\]", "[]", engine_type)
-    return Held(stored.lower(), stored if stored != engine_type else "")
+    return Held(arrow_name(stored), stored if stored != engine_type else "")
+
+
+def arrow_name(engine_type: str) -> str:
+    """The Arrow name of an engine type, as it is read back from the log: ``VARCHAR[]`` → ``list<element: string>``.
+
+    Raises InvalidError for a field of a struct whose name no type string can hold.
+    """
+    if engine_type.endswith("[]"):
+        return f"list<element: {arrow_name(engine_type[:-2])}>"
+    if engine_type.startswith("STRUCT("):
+        fields = (_field(part) for part in split_types(engine_type[7:-1]))
+        return f"struct<{', '.join(f'{name}: {arrow_name(kind)}' for name, kind in fields)}>"
+    if engine_type.startswith("MAP("):
+        return f"map<{', '.join(arrow_name(part) for part in split_types(engine_type[4:-1]))}>"
+    if engine_type.startswith("DECIMAL("):
+        width, scale = engine_type[8:-1].split(",")
+        return f"decimal128({int(width)}, {int(scale)})"
+    return _TABLE[engine_type][0]
+
+
+def engine_name(arrow: str) -> str:
+    """The engine type of an Arrow name: ``list<element: string>`` → ``VARCHAR[]``; text for a name it does not know."""
+    if arrow.startswith("decimal128("):
+        return "DECIMAL" + arrow[10:]
+    if arrow.startswith("list<"):
+        return engine_name(arrow[5:-1].partition(": ")[2]) + "[]"
+    if arrow.startswith("struct<"):
+        fields = (part.partition(": ") for part in split_types(arrow[7:-1]))
+        return f"STRUCT({', '.join(f'{quote(name)} {engine_name(kind)}' for name, _, kind in fields)})"
+    if arrow.startswith("map<"):
+        return f"MAP({', '.join(engine_name(part) for part in split_types(arrow[4:-1]))})"
+    return _ENGINE.get(arrow, "VARCHAR")
+
+
+def split_types(text: str) -> Iterator[str]:
+    """The parts of a list of types, or of fields with types, split at the commas that are in no bracket or quotes."""
+    depth, start, quoted = 0, 0, False
+    for i, c in enumerate(text + ","):
+        quoted ^= c == '"'
+        depth += 0 if quoted else (c in "<([") - (c in ">)]")
+        if c == "," and depth == 0 and not quoted:
+            yield text[start:i].strip()
+            start = i + 1
+
+
+def _field(part: str) -> tuple[str, str]:
+    """A field of a struct, ``name TYPE`` or ``"a name" TYPE``, as (name, type)."""
+    found = _QUOTED.match(part)
+    name, _, kind = (found[0], "", part[found.end() :]) if found else part.partition(" ")
+    plain = name[1:-1].replace('""', '"') if found else name
+    if set(plain) & set('<>()[]:,"'):
+        raise InvalidError(
+            f"A struct has a field named {plain!r}, which a dataset cannot hold.",
+            hint="Rename the field in the file, without brackets, quotes, colons and commas.",
+        )
+    return plain, kind.strip()
 
 
 def store_sql(quoted: str, held: Held) -> str:

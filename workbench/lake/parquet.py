@@ -72,7 +72,7 @@ def write(
     made = tuple(
         Column(
             name=name,
-            type=h.type if h.restore else str(schema.field(name).type),
+            type=h.type if h.restore or h.type.endswith(">") else str(schema.field(name).type),
             pii=known[name].pii if name in known else "",
             unit=known[name].unit if name in known else "",
             order=known[name].order if name in known else "",

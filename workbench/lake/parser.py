@@ -26,6 +26,11 @@ class Parser:
         tree: dict[str, Any] = json.loads(text)
         return tree
 
+    def text(self, tree: dict[str, Any]) -> str:
+        """A tree from `tree` as SQL again."""
+        written = self._con.cursor().execute(f"SELECT json_deserialize_sql({literal(json.dumps(tree))})").fetchall()
+        return str(written[0][0])
+
     def close(self) -> None:
         """Close the engine."""
         self._con.close()

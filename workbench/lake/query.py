@@ -25,6 +25,7 @@ from workbench import pii
 from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake import guard, taint, versions
 from workbench.lake.catalog import Catalog
+from workbench.lake.clauses import clauses
 from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect, scrub
 from workbench.lake.manifest import Manifest
 from workbench.lake.mapping import quote
@@ -169,6 +170,30 @@ class Queries:
 
         return schema, batches()
 
+    def read(
+        self, manifest: Manifest, select: str, *, files: Collection[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The expressions ``select`` over the rows of a snapshot, or over those of some of its ``files`` (paths).
+
+        For the product's own reading: the expressions are not judged and nothing is masked. Raises QueryError.
+        """
+        chosen = [f for f in manifest.files if files is None or f.path in files]
+        storage = self.catalog.storage
+        con = guard.guarded_connection(
+            {"rows": uris(storage, manifest, chosen)},
+            {"rows": select_sql(storage, manifest, chosen)},
+            filesystem=storage.filesystem(),
+            threads=self.limits.threads or None,
+            memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
+            spill=str(self._spill_folder()),
+        )
+        try:
+            yield from con.sql(f"SELECT {select} FROM rows").to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            raise self._error(error, select, show=False) from None
+        finally:
+            con.close()
+
     def matching(self, manifest: Manifest, key: str, condition: str) -> pa.Array:
         """Values of ``key`` in the rows of a snapshot that match a condition, whose text passes the guard.
 
@@ -185,6 +210,12 @@ class Queries:
         sql = f"SELECT {quote(key)} FROM {name}@{manifest.version} AS {name} WHERE (\n{condition}\n)"
         # Values of the key are for the caller's own look-up, but an error's words are for people.
         return self._run(sql, None, Access(row_cap=None, show_pii=True), Watch(), show_errors=False).table.column(0)
+
+    def clauses(self, manifest: Manifest, condition: str) -> tuple[str, ...]:
+        """A condition at its outermost ANDs. Raises QueryError for a text that is more than a condition."""
+        known = _Known(self.catalog, ())
+        guard.judge_condition(self._parser, condition, table=manifest.name, known=known)
+        return clauses(self._parser, condition, table=manifest.name)
 
     def prepare(self, sql: str) -> Prepared:
         """Resolve versions, judge the statement, find its datasets. Nothing runs."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from workbench.lake.delta import folder
 from workbench.lake.manifest import Column, DataFile, Manifest
-from workbench.lake.mapping import literal, quote, restore_sql
+from workbench.lake.mapping import engine_name, literal, quote, restore_sql
 from workbench.lake.storage import Storage
 
 
@@ -28,32 +28,8 @@ def select_sql(storage: Storage, manifest: Manifest, files: Sequence[DataFile] |
     return f"SELECT {names} FROM read_parquet([{', '.join(literal(a) for a in addresses)}])"
 
 
-_ENGINE = {
-    "bool": "BOOLEAN",
-    "int8": "TINYINT",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "float": "FLOAT",
-    "double": "DOUBLE",
-    "string": "VARCHAR",
-    "binary": "BLOB",
-    "date32[day]": "DATE",
-    "timestamp[us]": "TIMESTAMP",
-    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
-}
-
-
 def engine_type(column: Column) -> str:
     """The DuckDB type of a column as the dataset shows it."""
     if column.restore:
         return column.restore
-    return _engine_name(column.type)
-
-
-def _engine_name(text: str) -> str:
-    if text.startswith("decimal128("):
-        return "DECIMAL" + text[10:]
-    if text.startswith("list<"):
-        return _engine_name(text[5:-1].partition(": ")[2]) + "[]"
-    return _ENGINE.get(text, "VARCHAR")
+    return engine_name(column.type)

@@ -24,12 +24,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import InvalidError, MissingExtraError, NotFoundError
-from workbench.lake.dialect import Dialect, Overrides, detect, duckdb_scan, sketch
+from workbench.lake.dialect import Dialect, Overrides, Sketch, detect, duckdb_scan, sketch
 from workbench.lake.engine import Progress
 from workbench.lake.manifest import Source
 from workbench.lake.mapping import literal, quote
 from workbench.lake.rows import LINE, OFFSET, Reject, blank_rows, read_rows
-from workbench.lake.survey import original_offsets, plain, survey, survey_head
+from workbench.lake.survey import NOTHING_EXPECTED, Expected, begins_tidy, original_offsets, plain, survey, survey_head
 
 EXCEL = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}
 LARGE = 8 << 20  # bytes: below, nothing is gained by starting before the whole file was looked at
@@ -114,8 +114,8 @@ def open_source(
         relation = f"read_json({literal(str(path))}, sample_size=-1)"
         return _typed(path, con, relation, source or identify(path, progress))
     if kind == "excel":
-        return _excel(path, folder, how, progress, source or identify(path, progress, how.sheet))
-    return _delimited(path, folder, how, progress, source)
+        return _excel(path, con, folder, how, progress, source or identify(path, progress, how.sheet))
+    return _delimited(path, con, folder, how, progress, source)
 
 
 def without(opened: Opened, names: Sequence[str]) -> Opened:
@@ -169,17 +169,34 @@ def _typed(path: Path, con: duckdb.DuckDBPyConnection, relation: str, source: So
     return Opened(source, relation, names, typed=True)
 
 
-def _delimited(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
-    return _ahead(path, folder, how, source) or _surveyed(path, folder, how, progress, source)
+def _delimited(
+    path: Path,
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    how: Reading,
+    progress: Progress,
+    source: Source | None = None,
+) -> Opened:
+    return _ahead(path, con, folder, how, source) or _surveyed(path, folder, how, progress, source)
 
 
-def _surveyed(path: Path, folder: Path, how: Reading, progress: Progress, source: Source | None = None) -> Opened:
+def _surveyed(
+    path: Path,
+    folder: Path,
+    how: Reading,
+    progress: Progress,
+    source: Source | None = None,
+    expected: Expected = NOTHING_EXPECTED,
+    drawn: Sketch | None = None,
+) -> Opened:
     told = how.overrides
     known = source.sha256 if source and source.file == path.name else ""
-    facts = survey(path, encoding=told.encoding, sha256=known, on_progress=lambda a, b: progress("read", a, b))
+    facts = survey(
+        path, encoding=told.encoding, sha256=known, expected=expected, on_progress=lambda a, b: progress("read", a, b)
+    )
     source = source or Source(path.name, facts.sha256, facts.size_bytes)
     body, facts = plain(path, facts, folder, encoding=told.encoding)
-    dialect = detect(body, facts, told)
+    dialect = detect(body, facts, told, drawn=drawn if body == path else None)
 
     def careful() -> Opened:
         return _carefully(body, facts.encoding, folder, how, dialect, source, progress)
@@ -188,7 +205,7 @@ def _surveyed(path: Path, folder: Path, how: Reading, progress: Progress, source
         return careful()
     return Opened(
         source,
-        duckdb_scan(body, dialect, raw=how.text),
+        duckdb_scan(body, dialect, raw=how.text, tidy=facts.tidy),
         dialect.names,
         typed=False,
         findings=[*dialect.findings, *blank_rows(facts.blank_rows)],
@@ -199,8 +216,13 @@ def _surveyed(path: Path, folder: Path, how: Reading, progress: Progress, source
     )
 
 
-def _ahead(path: Path, folder: Path, how: Reading, source: Source | None) -> Opened | None:
-    """A large file by its head, while the whole is surveyed beside; None when its head is not plain throughout."""
+def _ahead(
+    path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: Reading, source: Source | None
+) -> Opened | None:
+    """A large file by its head, while the whole is surveyed beside; None when its head is not plain throughout.
+
+    Cells that need no trimming in the head are not trimmed: the survey stops what ``con`` does at the first that does.
+    """
     told = how.overrides
     if path.stat().st_size < LARGE or told.encoding or told.trailing_lines:
         return None
@@ -208,6 +230,9 @@ def _ahead(path: Path, folder: Path, how: Reading, source: Source | None) -> Ope
     drawn = sketch(path, told) if head else None
     if head is None or drawn is None or not drawn.suits_engine(head):
         return None
+    delimiter = drawn.dialect.shape.delimiter
+    tidy = delimiter if not how.text and begins_tidy(path, delimiter) else ""
+    expected = Expected(tidy, con.interrupt, drawn.header_again())
     stopped = threading.Event()
 
     def watched(_stage: str, _done: float, _total: float) -> None:
@@ -215,11 +240,11 @@ def _ahead(path: Path, folder: Path, how: Reading, source: Source | None) -> Ope
             raise InterruptedError
 
     beside = ThreadPoolExecutor(1, thread_name_prefix="lh-survey")
-    whole = beside.submit(_surveyed, path, folder, how, watched, source)
+    whole = beside.submit(_surveyed, path, folder, how, watched, source, expected, drawn)
     beside.shutdown(wait=False)
     return Opened(
         source or Source(path.name, "", head.size_bytes),
-        duckdb_scan(path, drawn.dialect, raw=how.text),
+        duckdb_scan(path, drawn.dialect, raw=how.text, tidy=tidy),
         drawn.dialect.names,
         typed=False,
         settle=whole.result,
@@ -267,7 +292,9 @@ def _carefully(
     )
 
 
-def _excel(path: Path, folder: Path, how: Reading, progress: Progress, source: Source) -> Opened:
+def _excel(
+    path: Path, con: duckdb.DuckDBPyConnection, folder: Path, how: Reading, progress: Progress, source: Source
+) -> Opened:
     try:
         from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # an extra: only for spreadsheets
     except ImportError as error:
@@ -295,7 +322,7 @@ def _excel(path: Path, folder: Path, how: Reading, progress: Progress, source: S
     if not has_values:
         hint = f"Another sheet: --sheet {shlex.quote(others[0])}" if others else "Check the export that made it."
         raise InvalidError(f"Sheet {name!r} of {path.name} is empty.", hint=hint)
-    opened = _delimited(plain, folder, how, progress, source)
+    opened = _delimited(plain, con, folder, how, progress, source)
     opened.findings.append(f"sheet {name!r}" + (f"; not read: {', '.join(others)}" if others else ""))
     return opened
 

@@ -7,6 +7,7 @@ Every write is visible whole or not at all: a temporary name and a rename on a d
 from __future__ import annotations
 
 import os
+import re
 import secrets as random_names
 import shutil
 import threading
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from workbench.errors import BusyError, InvalidError, NotFoundError, TooLargeError
+from workbench.errors import BusyError, ConfigError, InvalidError, NotFoundError, TooLargeError
 
 MIB = 1024 * 1024
 OBJECT_CAP_BYTES = 256 * MIB
@@ -26,6 +27,7 @@ KEY_CAP_BYTES = 1024
 PUT_SLOTS = 4
 RETRY_AFTER_S = 5.0
 CHUNK_BYTES = MIB
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,19 @@ def _write_through(path: Path, chunks: Iterator[bytes]) -> None:
 
 
 class LocalStorage:
-    """A folder. Created when absent; `url` is its absolute path."""
+    """A folder. Created when absent; `url` is its absolute path.
+
+    Raises ConfigError for a path with an escape like ``%20`` in it: Delta reads and writes it as two different folders.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+        # deltalake 1.6 decodes the path twice where it reads, once where it writes; a symbolic link it follows first.
+        if found := _ESCAPE.search(os.path.realpath(self.root)):
+            raise ConfigError(
+                f"The path of the lake, {self.root}, holds {found[0]!r}, which the table format takes for an escape.",
+                hint="Rename the folder, or name another lake with --lake or LH_LAKE; % alone is no trouble.",
+            )
         self.url = str(self.root)
         self.slots = Slots()
 

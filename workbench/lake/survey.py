@@ -49,7 +49,9 @@ class Survey:
 
     ``crlf`` counts ``\r\n``, ``lf`` the other ``\n``, ``cr`` the other ``\r``. ``encoding`` is what Python calls
     it, or `MIXED`. ``guessed``: nothing in the file proves the encoding. ``long_line``: some line may be over 1 MiB.
-    ``rows`` counts line ends that no pair of double quotes holds, without the ``blank_rows``.
+    ``rows`` counts line ends that no pair of double quotes holds, without the ``blank_rows``. ``tidy``: the delimiter
+    with which no cell has a blank at an end; '' is not known. ``again``: whether the line that was looked for is there;
+    None if none was.
     """
 
     size_bytes: int
@@ -65,16 +67,64 @@ class Survey:
     long_line: bool = False
     rows: int = 0
     blank_rows: int = 0
+    tidy: str = ""
+    again: bool | None = None
 
 
 Progress = Callable[[int, int], None]
 
 
-def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_progress: Progress | None = None) -> Survey:
+class Search:
+    """Whether a line's bytes stand in a file at or after an offset; blocks come in order from the file's beginning."""
+
+    def __init__(self, line: bytes, offset: int) -> None:
+        self.line, self.found = line, False
+        self._before, self._left_out = b"", offset
+
+    def add(self, block: bytes) -> None:
+        """Look into one block."""
+        if self._left_out:
+            block, self._left_out = block[self._left_out :], max(self._left_out - len(block), 0)
+        if not self.found:
+            self.found = self.line in block or self.line in self._before + block[: len(self.line)]
+            self._before = block[-len(self.line) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a file's head promises: cells, cut at ``delimiter``, have no blank at an end (``on_refuted`` is called where
+    one has; '': they may), and the header does not come again.
+    """
+
+    delimiter: str = ""
+    on_refuted: Callable[[], object] = bool
+    header: Search | None = None
+
+    def check(self, block: bytes, count: Tally) -> None:
+        """Count one more block and look into it."""
+        was = count.edges.tidy
+        count.add(block)
+        if was and not count.edges.tidy:
+            self.on_refuted()
+        if self.header:
+            self.header.add(block)
+
+
+NOTHING_EXPECTED = Expected()
+
+
+def survey(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    sha256: str = "",
+    expected: Expected = NOTHING_EXPECTED,
+    on_progress: Progress | None = None,
+) -> Survey:
     """Read the whole file once, in bounded memory, as fast as it can be hashed.
 
-    ``sha256`` is taken as it is if it is known. Raises InvalidError for an empty file, one that is no text, an
-    encoding that Python does not know or that does not fit the bytes.
+    ``sha256`` is taken as it is if it is known. What is ``expected`` is looked into. Raises InvalidError for an
+    empty file, one that is no text, an encoding that Python does not know or that does not fit the bytes.
     """
     size = path.stat().st_size
     if size == 0:
@@ -86,21 +136,23 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
     compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), "")
     if not compression:
         _check_text(path, head)
-    count = Tally(head)
+    count = Tally(head, expected.delimiter)
     digest = hashlib.sha256()
     # Hashing a block and counting in it both leave the interpreter, so the two run side by side.
     with path.open("rb") as f, ThreadPoolExecutor(1) as beside:
         while block := f.read(BLOCK):
             hashed = None if sha256 else beside.submit(digest.update, block)
             if not compression:
-                count.add(block)
+                expected.check(block, count)
             if hashed:
                 hashed.result()
             if on_progress:
                 on_progress(f.tell(), size)
+    header = expected.header
     facts = Survey(
         size, sha256 or digest.hexdigest(), "", count.lf, count.crlf, count.cr, count.quotes, count.nul, compression,
         long_line=count.long_line, rows=count.all_rows(), blank_rows=count.blank_rows,
+        tidy=expected.delimiter if count.edges.all_tidy() else "", again=header.found if header else None,
     )  # fmt: skip
     if compression:
         return facts
@@ -109,6 +161,15 @@ def survey(path: Path, *, encoding: str | None = None, sha256: str = "", on_prog
         return replace(facts, encoding=encoding)
     found, guessed = _encoding(path, head, count)
     return replace(facts, encoding=found, guessed=guessed)
+
+
+def begins_tidy(path: Path, delimiter: str) -> bool:
+    """Whether no cell in the first MiB of a file of UTF-8 text has a blank at an end."""
+    with path.open("rb") as f:
+        block = f.read(BLOCK)
+    tally = Tally(block, delimiter)
+    tally.add(block)
+    return tally.edges.tidy
 
 
 def survey_head(path: Path) -> Survey | None:

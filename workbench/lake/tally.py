@@ -3,14 +3,18 @@
 A line end is the end of a row when an even number of quotes is before it. That is told for 64 bytes at once: a bit per
 byte, and the parity of all bits before each bit by six shifts (Langdale and Lemire, Parsing Gigabytes of JSON per
 Second, 2019, section 3.1.1). It costs less than half of hashing the file.
+`workbench.lake.edges` looks at the same bits.
 """
 
 from __future__ import annotations
 
 import codecs
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
+
+from workbench.lake.edges import Edges, bit_at, later
 
 BLOCK = 1 << 20  # bytes at most of a block
 
@@ -21,10 +25,10 @@ _Words = np.ndarray  # of uint64: bit i of word w is byte 64 w + i
 
 class Tally:
     """``lf``, ``crlf`` and ``cr`` are line ends of three kinds; ``rows`` the line ends outside quotes, of which
-    ``blank_rows`` end nothing.
+    ``blank_rows`` end nothing. ``edges`` looks at the cells' ends, if a ``delimiter`` is told.
     """
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self, head: bytes, delimiter: str = "") -> None:
         self.lf = self.crlf = self.cr = self.quotes = self.nul = self.rows = self.blank_rows = 0
         self.ascii, self.long_line = True, False
         self._utf8 = not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -32,6 +36,7 @@ class Tally:
         self._last = b"\n"  # the byte before, and whether a row ended there or right before its \r
         self._ended = self._ended_before = True
         self._flags = np.empty(BLOCK, np.bool_)
+        self.edges = Edges(delimiter)
 
     def add(self, block: bytes) -> None:
         """Count one block."""
@@ -45,7 +50,11 @@ class Tally:
         self._add_ends(block, ends, n_ends, returns)
         if low != n_ends:
             self.nul += int(np.count_nonzero(np.equal(codes, 0, out=self._flags[: len(codes)])))
-        self._add_rows(block, ends & ~self._inside(quotes), returns)
+        inside = self._inside(quotes)
+        self._add_rows(block, ends & ~inside, returns)
+        if self.edges.tidy:
+            either = ends if returns is None else ends | returns
+            self.edges.add(block, partial(self._bits, codes), either, quotes, inside)
         self.quotes += int(np.bitwise_count(quotes).sum())
         self.long_line |= not n_ends and len(block) == BLOCK
         self._last = block[-1:]
@@ -84,7 +93,7 @@ class Tally:
     def _add_ends(self, block: bytes, ends: _Words, n_ends: int, returns: _Words | None) -> None:
         pairs = int(self._last == b"\r" and block[:1] == b"\n")
         if returns is not None:
-            pairs += int(np.bitwise_count(ends & _later(returns, 1)).sum())
+            pairs += int(np.bitwise_count(ends & later(returns, 1)).sum())
             self.cr += int(np.bitwise_count(returns).sum())
         self.crlf += pairs
         self.cr -= pairs
@@ -92,36 +101,23 @@ class Tally:
 
     def _add_rows(self, block: bytes, ends: _Words, returns: _Words | None) -> None:
         self.rows += int(np.bitwise_count(ends).sum())
-        blank = int(np.bitwise_count(ends & _later(ends, 1, self._ended)).sum())
+        blank = int(np.bitwise_count(ends & later(ends, 1, self._ended)).sum())
         if returns is not None or self._last == b"\r":
             held = np.zeros_like(ends) if returns is None else returns
-            after = _later(held, 1, self._last == b"\r")
+            after = later(held, 1, self._last == b"\r")
             # Two bytes back: the end before the block's first byte is one back from the byte before it.
-            two_back = _later(ends, 2, self._ended_before, self._ended)
+            two_back = later(ends, 2, self._ended_before, self._ended)
             blank += int(np.bitwise_count(ends & after & two_back).sum())
         self.blank_rows += blank
         last, place = len(block) - 1, len(block) - 2
-        self._ended_before = _bit(ends, place) if place >= 0 else self._ended
-        self._ended = _bit(ends, last)
+        self._ended_before = bit_at(ends, place) if place >= 0 else self._ended
+        self._ended = bit_at(ends, last)
 
     def _check(self, block: bytes) -> None:
         text = self._rest + block if self._rest else block
         whole = next((i for i in range(len(text) - 1, max(len(text) - 5, -1), -1) if text[i] & 0xC0 != 0x80), len(text))
         self._rest = text[whole:]
         self._utf8 = _validates(memoryview(text)[:whole])
-
-
-def _later(bits: _Words, by: int, *before: bool) -> _Words:
-    """Bits moved to the bytes ``by`` places later; ``before`` are the bits of the bytes before the first."""
-    carried = np.concatenate([[np.uint64(0)], bits[:-1] >> np.uint64(64 - by)])
-    for place, bit in enumerate(before):
-        carried[0] |= np.uint64(int(bit) << place)
-    moved: _Words = (bits << np.uint64(by)) | carried
-    return moved
-
-
-def _bit(bits: _Words, place: int) -> bool:
-    return bool((int(bits[place // 64]) >> (place % 64)) & 1)
 
 
 def _validates(text: bytes | memoryview) -> bool:

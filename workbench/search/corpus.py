@@ -1,120 +1,125 @@
-"""Corpora: the texts of a dataset's rows, searchable by meaning.
+"""Corpora: the texts of a dataset's rows, each with its vector.
 
 A corpus is a list of row ids, each pointing at the vector of its text in the slab of one model; rows with equal texts
 share a vector. On disk it is one Arrow file per corpus beside the slab: derived, replaced whole, deletable. Folder::
 
     <cache_dir>/<model digest, 16 hex>/<time>-<random>.vec        the slab's segments
-                                      /<SHA-256 of name>.corpus    ids and keys of one corpus
+                                      /<SHA-256 of name>.corpus    ids, keys and roles of one corpus
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from workbench.errors import DimensionError, InvalidError
+from workbench.errors import InvalidError
 from workbench.search.embed import Embedder
-from workbench.search.hits import FARTHEST, Found, Hit
-from workbench.search.index import DEFAULT_K, BlockIndex, Index
-from workbench.search.intake import BATCH_TEXTS, CorpusStats, EmbedProgress, gather
+from workbench.search.intake import BATCH_TEXTS, CorpusStats, EmbedProgress, Sink, gather
 from workbench.search.keys import ABSENT
 from workbench.search.roll import CorpusRows, load_rows, save_rows
-from workbench.search.scan import ascending
+from workbench.search.scan import Blocks
+from workbench.search.segment import Keys
 from workbench.search.slab import VectorSlab
 
 # Arrow carries no type information of its own, so its arrays stand here as Any.
 Allowed: TypeAlias = NDArray[np.int64] | Sequence[int] | Sequence[str] | Any
 """Ids as numpy or Arrow array or as a list, in any order."""
 
+Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
+
 
 class Corpus:
-    """Rows of a dataset with the vectors of their texts, from ``embed_corpus`` or ``open_corpus``. Safe for threads.
+    """Rows of a dataset, the distinct texts they carry, and where the vector of each text lies. Never changes.
 
-    ``model`` and ``digest`` name the embedder it was made with, ``dimension`` the length of its vectors.
+    Rows are numbered by ascending id, texts by the first row that carries them. ``model``, ``digest`` and ``dimension``
+    are those of the embedder; ``blocks`` hold the vectors, ``positions`` (texts,) say where in them each text's vector
+    lies, and ``find`` says it for any key; ``segments`` are the slab's files (name, rows) that hold them.
     """
 
-    def __init__(self, rows: CorpusRows, index: Index, positions: NDArray[np.int64], embedder: Embedder) -> None:
+    def __init__(self, rows: CorpusRows, slab: VectorSlab, embedder: Embedder) -> None:
         self.model, self.digest, self.dimension = embedder.name, embedder.digest, embedder.dimension
-        self._ids = rows.ids
-        self._index = index
-        order = np.argsort(positions)
-        rank = np.empty(len(order) + 1, np.int64)
-        rank[order], rank[ABSENT] = np.arange(len(order)), ABSENT
-        self._positions = positions[order]  # of each text in the index, ascending: scans read the disk forwards
-        self._slots = rank[rows.slots]  # of each row's text in _positions
-        self._by_slot = np.argsort(self._slots, kind="stable")
-        self._starts = np.searchsorted(self._slots[self._by_slot], np.arange(len(order) + 1))
+        self.rows = rows
+        self.blocks: Blocks = slab.blocks
+        self.segments = slab.segments
+        self.find: Callable[[Keys], Places] = slab.find
+        self.positions: Places = self.find(rows.keys)
+        self._by_text = np.argsort(rows.slots, kind="stable")  # rows without text first
+        self._starts = np.searchsorted(rows.slots[self._by_text], np.arange(len(rows.keys) + 1))
+        self._every_row_its_text = len(rows.keys) == len(rows.slots) and not (rows.slots == ABSENT).any()
+        self._dense_ids = _without_gap(rows.ids)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.rows.ids)
 
     @property
     def ids(self) -> pa.Array:
         """Ids of all rows, ascending: int64 or string."""
-        return self._ids
+        return self.rows.ids
 
-    def search(self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Allowed | None = None) -> Found:
-        """The ``k`` rows whose texts are nearest to ``vector`` (d,) by cosine, among ``allowed`` ids (None: all rows).
+    @property
+    def keys(self) -> Keys:
+        """SHA-256 of each text, shape (texts, 4)."""
+        return self.rows.keys
 
-        Never shorter than min(k, allowed rows of this corpus): rows without text come last, at the farthest distance.
-        Nearest first, ties by id. Raises DimensionError and InvalidError as ``Index.search`` does.
+    def mask_of(self, ids: Allowed) -> tuple[Mask, int]:
+        """Which rows have one of ``ids``, shape (rows,), and how many distinct ids are not in this corpus.
+
+        Raises InvalidError for ids of another kind than this corpus has.
         """
-        rows: NDArray[np.int64] | None = None
-        unknown = 0
-        if allowed is not None:
-            rows, unknown = self._rows_of(allowed)
-        near = self._index.search(vector, k, allowed=self._wanted(rows), ties=True)
-        slots = np.searchsorted(self._positions, near.ids)
-        counts = self._starts[slots + 1] - self._starts[slots]
-        picked = np.concatenate([np.empty(0, np.int64), *(self._rows_with(slot) for slot in slots)])
-        far = np.repeat(near.distances, counts)
+        mask = np.zeros(len(self), np.bool_)
+        asked = _as_ids(ids, self.rows.ids.type)
+        if not pa.types.is_int64(asked.type):
+            asked = pc.unique(asked)
+            places = pc.index_in(asked, value_set=self.rows.ids).drop_null().to_numpy().astype(np.int64)
+            mask[places] = True
+            return mask, len(asked) - len(places)
+        keys = asked.to_numpy(zero_copy_only=False)
+        places, known = self._places(keys)
+        mask[places[known]] = True
+        strangers = np.unique(keys[~known]) if not known.all() else keys[:0]
+        return mask, len(strangers)
+
+    def texts_with(self, rows: Mask | None) -> Mask | None:
+        """Which texts are carried by one of ``rows``, shape (texts,); None for all of them."""
+        if rows is None:
+            return None
+        mask = np.zeros(len(self.keys) + 1, np.bool_)
+        mask[self.rows.slots[rows]] = True
+        return mask[:-1]
+
+    def rows_with(self, texts: Places, rows: Mask | None) -> tuple[Places, Places]:
+        """(row numbers, place of each one's text in ``texts``) of the rows that carry ``texts``, among ``rows``."""
+        counts = self._starts[texts + 1] - self._starts[texts] if len(texts) else np.empty(0, np.int64)
+        owners = np.repeat(np.arange(len(texts)), counts)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        picked = self._by_text[self._starts[texts][owners] + within] if len(owners) else owners
         if rows is not None:
-            mine = np.isin(picked, rows, assume_unique=True)
-            picked, far = picked[mine], far[mine]
-        order = np.lexsort((picked, far))[:k]
-        picked, far = picked[order], far[order]
-        if len(picked) < k:
-            rest = self._textless(rows)[: k - len(picked)]
-            picked, far = np.concatenate([picked, rest]), np.concatenate([far, np.full(len(rest), FARTHEST)])
-        ids = self._ids.take(pa.array(picked)).to_pylist()
-        hits = tuple(Hit.at(key, distance) for key, distance in zip(ids, far.tolist(), strict=True))
-        return Found(hits, matching=len(self) if rows is None else len(rows), unknown=unknown)
+            keep = rows[picked]
+            picked, owners = picked[keep], owners[keep]
+        return picked, owners
 
-    def _wanted(self, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-        if rows is None:
-            return None if len(self._positions) == len(self._index) else self._positions
-        wanted = np.zeros(len(self._positions) + 1, np.bool_)
-        wanted[self._slots[rows]] = True
-        return self._positions[wanted[:-1]]
+    def textless(self, rows: Mask | None) -> Places:
+        """Rows without a text among ``rows``, ascending."""
+        bare = self._by_text[: self._starts[0]] if len(self._starts) else self._by_text
+        return bare if rows is None else bare[rows[bare]]
 
-    def _rows_with(self, slot: int) -> NDArray[np.int64]:
-        return self._by_slot[self._starts[slot] : self._starts[slot + 1]]
-
-    def _textless(self, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        if rows is None:
-            return self._by_slot[: self._starts[0]]
-        textless: NDArray[np.int64] = rows[self._slots[rows] == ABSENT]
-        return textless
-
-    def _rows_of(self, allowed: Allowed) -> tuple[NDArray[np.int64], int]:
-        """Rows of the allowed ids, ascending, and how many distinct ids are not in this corpus."""
-        asked = _as_ids(allowed, self._ids.type)
-        if pa.types.is_int64(self._ids.type):
-            keys, ids = ascending(asked.to_numpy(zero_copy_only=False)), self._ids.to_numpy()
-            places = np.searchsorted(ids, keys)
-            known = places < len(ids)
-            known[known] = ids[places[known]] == keys[known]
-            return places[known], len(keys) - int(known.sum())
-        asked = pc.unique(asked)
-        places = pc.index_in(asked, value_set=self._ids).drop_null().to_numpy().astype(np.int64)
-        return np.sort(places), len(asked) - len(places)
+    def _places(self, keys: Places) -> tuple[Places, Mask]:
+        ids = self.rows.ids.to_numpy()
+        if self._dense_ids:
+            return keys - ids[0], (keys >= ids[0]) & (keys <= ids[-1])
+        places = np.searchsorted(ids, keys)
+        known = places < len(ids)
+        known[known] = ids[places[known]] == keys[known]
+        return places, known
 
 
 def embed_corpus(
@@ -123,19 +128,28 @@ def embed_corpus(
     cache_dir: Path,
     name: str,
     *,
+    base: CorpusRows | None = None,
+    files: Sequence[str] = (),
+    sink: Sink | None = None,
+    keep: Callable[[], tuple[tuple[str, int], ...]] | None = None,
     on_progress: Callable[[EmbedProgress], None] | None = None,
     batch_texts: int = BATCH_TEXTS,
 ) -> tuple[Corpus, CorpusStats]:
-    """Make the corpus ``name`` from ``batches`` (columns ``id``: int64 or string, ``text``: string) and save it.
+    """Make the corpus ``name`` from ``batches`` (columns as ``intake.gather`` says) and save it.
 
-    Only texts that the slab in ``cache_dir`` lacks are embedded; see ``intake.gather`` for interruption and errors.
-    ``name`` should say what the texts depend on: dataset, version, template digest. An earlier corpus of that name is
-    replaced.
+    Only texts that the slab in ``cache_dir`` lacks are embedded; see ``gather`` for ``base``, ``sink``, interruption
+    and errors. ``name`` should say what the texts depend on: dataset, version, template digest. ``files`` are
+    remembered as what the corpus was read from; ``keep`` is called when all is embedded and says in which row files
+    the rows are. An earlier corpus of that name is replaced.
     """
-    slab = VectorSlab(_folder(cache_dir, embedder), embedder, verify=True)
-    rows, stats = gather(batches, embedder, slab, on_progress=on_progress, batch_texts=batch_texts)
+    # Every byte of the slab is checked where a whole corpus is made; an addition trusts what was checked then.
+    slab = VectorSlab(corpus_folder(cache_dir, embedder), embedder, verify=base is None)
+    rows, stats = gather(
+        batches, embedder, slab, base=base, sink=sink, on_progress=on_progress, batch_texts=batch_texts
+    )
+    rows = replace(rows, files=tuple(files), row_files=(*(base.row_files if base else ()), *(keep() if keep else ())))
     save_rows(rows, _file(cache_dir, embedder, name), name)
-    return Corpus(rows, BlockIndex(slab.blocks), slab.find(rows.keys), embedder), stats
+    return Corpus(rows, slab, embedder), stats
 
 
 def open_corpus(cache_dir: Path, name: str, embedder: Embedder) -> Corpus | None:
@@ -147,35 +161,32 @@ def open_corpus(cache_dir: Path, name: str, embedder: Embedder) -> Corpus | None
     rows = load_rows(_file(cache_dir, embedder, name), name)
     if rows is None:
         return None
-    slab = VectorSlab(_folder(cache_dir, embedder), embedder)
-    positions = slab.find(rows.keys)
-    if (positions == ABSENT).any():
-        return None
-    return Corpus(rows, BlockIndex(slab.blocks), positions, embedder)
+    corpus = Corpus(rows, VectorSlab(corpus_folder(cache_dir, embedder), embedder), embedder)
+    return None if (corpus.positions == ABSENT).any() else corpus
 
 
-def search(
-    corpus: Corpus, embedder: Embedder, query: str, k: int = DEFAULT_K, *, allowed: Allowed | None = None
-) -> Found:
-    """The ``k`` rows of ``corpus`` nearest in meaning to ``query``, among ``allowed`` ids; as ``Corpus.search``.
-
-    Raises InvalidError for an empty query, DimensionError when ``embedder`` is not the model of the corpus.
-    """
-    if embedder.digest != corpus.digest:
-        raise DimensionError(
-            f"The corpus was embedded with {corpus.model} ({corpus.dimension} dimensions, {corpus.digest[:8]}), "
-            f"the query with {embedder.name} ({embedder.dimension} dimensions, {embedder.digest[:8]}).",
-            hint="Search with the model of the corpus, or embed the corpus again with the other.",
-        )
-    return corpus.search(embedder.embed([query], side="query")[0], k, allowed=allowed)
+def saved_rows(cache_dir: Path, name: str, embedder: Embedder) -> CorpusRows | None:
+    """The rows of the saved corpus ``name``, or None; its vectors are not looked for."""
+    return load_rows(_file(cache_dir, embedder, name), name)
 
 
-def _folder(cache_dir: Path, embedder: Embedder) -> Path:
+def forget_corpus(cache_dir: Path, name: str, embedder: Embedder) -> None:
+    """Remove the saved corpus ``name``, if there is one; its vectors stay in the slab."""
+    _file(cache_dir, embedder, name).unlink(missing_ok=True)
+
+
+def corpus_folder(cache_dir: Path, embedder: Embedder) -> Path:
+    """Where everything that depends on the model of ``embedder`` lies."""
     return cache_dir / embedder.digest[:16]
 
 
 def _file(cache_dir: Path, embedder: Embedder, name: str) -> Path:
-    return _folder(cache_dir, embedder) / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.corpus"
+    return corpus_folder(cache_dir, embedder) / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.corpus"
+
+
+def _without_gap(ids: pa.Array) -> bool:
+    """Whether ids are whole numbers one after another, so that an id says its row's number."""
+    return bool(len(ids)) and pa.types.is_int64(ids.type) and ids[-1].as_py() - ids[0].as_py() == len(ids) - 1
 
 
 def _as_ids(allowed: Allowed, kind: pa.DataType) -> pa.Array:

@@ -13,6 +13,7 @@ Distance = Literal["cosine", "euclidean", "dot"]
 """How far two vectors are apart: cosine = 1 − cos (0 … 2) · euclidean = |x − q| · dot = 1 − x·q, any real number."""
 
 _KERNEL_ROWS = 2048
+_sums = np.add.reduce
 
 
 def check_distance(name: str) -> Distance:
@@ -65,11 +66,11 @@ def distances(vectors: NDArray[np.float32], query: NDArray[np.float32], distance
     its neighbours, its place, or n: products and differences are formed in float64 (a product of two float32 is exact
     there) and each row is summed by itself in numpy's pairwise order.
     """
+    if len(vectors) <= _KERNEL_ROWS:
+        return _distances(vectors, query, distance)
     out = np.empty(len(vectors), np.float64)
-    wide = query.astype(np.float64)
     for start in range(0, len(vectors), _KERNEL_ROWS):
-        rows = vectors[start : start + _KERNEL_ROWS].astype(np.float64, order="C")
-        out[start : start + len(rows)] = _distances(rows, wide, distance)
+        out[start : start + _KERNEL_ROWS] = _distances(vectors[start : start + _KERNEL_ROWS], query, distance)
     return out
 
 
@@ -82,19 +83,30 @@ def row_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     return out
 
 
-def _distances(rows: NDArray[np.float64], query: NDArray[np.float64], distance: Distance) -> NDArray[np.float64]:
+def _distances(vectors: NDArray[np.float32], query: NDArray[np.float32], distance: Distance) -> NDArray[np.float64]:
+    # A search hands in a dozen rows: what counts then is how few steps there are, so the query goes with the rows.
+    count = len(vectors)
+    wide = np.empty((count + 1, len(query)), np.float64)
+    wide[:count], wide[count] = vectors, query
+    rows, last = wide[:count], wide[count]
     if distance == "euclidean":
-        return _norms(rows - query)
-    dots: NDArray[np.float64] = np.add.reduce(rows * query, axis=1)
+        rows -= last
+        return _norms(rows)
+    far: NDArray[np.float64] = _sums(rows * last, axis=1)
     if distance == "dot":
-        return 1.0 - dots
-    cosines: NDArray[np.float64] = dots / (_norms(rows) * _norms(query[None])[0])
-    return np.clip(1.0 - cosines, 0.0, 2.0)
+        return np.subtract(1.0, far, out=far)
+    lengths = _norms(wide)
+    far /= lengths[:count] * lengths[count]
+    np.subtract(1.0, far, out=far)
+    np.maximum(far, 0.0, out=far)  # np.clip takes four times as long for a dozen
+    return np.minimum(far, 2.0, out=far)
 
 
 def _norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    squares: NDArray[np.float64] = np.add.reduce(rows * rows, axis=1)
-    return np.sqrt(squares)
+    """Lengths of ``rows``, which are overwritten."""
+    rows *= rows
+    squares: NDArray[np.float64] = _sums(rows, axis=1)
+    return np.sqrt(squares, out=squares)
 
 
 def _numbers(vectors: ArrayLike, axes: int) -> NDArray[np.float32]:

@@ -7,8 +7,10 @@ logging.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Sequence
+from importlib.resources import files
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -67,19 +69,27 @@ def check_texts(texts: Sequence[str]) -> None:
             raise InvalidError(f"Text {place} of {len(texts)} is not valid Unicode.", hint="Pass it as UTF-8.")
 
 
-class WordllamaEmbedder:
-    """Embedded default: lower-cased text, the mean of its token vectors, scaled to length 1.
+# Weight of a token of frequency p: a / (a + p). Between 0.003 (best on an expert-labelled set of titles, ARCHITECTURE)
+# and no weights at all, 0.03 ranked whole workers best on the tuning half of the labelled queries (docs/decisions.md).
+_SIF_A = 0.03
 
-    Weights: ``wordllama`` 0.4 (MIT), 32,000 × 256 float16 taken from Llama-2's token embeddings. A text may be as long
-    as it likes. Both sides are alike: this model has no prefixes. Safe for threads: nothing changes after loading.
+
+class WordllamaEmbedder:
+    """Embedded default: lower-cased text, the weighted sum of its token vectors, scaled to length 1.
+
+    Vectors: ``wordllama`` 0.4 (MIT), 32,000 × 256 float16 taken from Llama-2's token embeddings. Each is weighted
+    a / (a + p), p = how often the token stands in the shipped job titles (smooth inverse frequency, Arora et al. 2017):
+    "operator" says less than "forklift". The counts are fixed in the package, so the vector of a text never depends
+    on a corpus. A text may be as long as it likes. Both sides are alike: this model has no prefixes. Safe for threads:
+    nothing changes after loading.
 
     ``package`` is the folder of the installed wheel; by default it is looked up. Raises MissingExtraError when the
-    package or one of its two data files is not there.
+    package or one of its two data files is not there, or holds another number of tokens than were counted.
     """
 
     name = "wordllama-l2-256"
     # Changing how tokens become a vector must change this text: it is what makes old cached vectors unusable.
-    pooling = "lower/mean/unit/1"
+    pooling = f"lower/sif-{_SIF_A}/unit/2"
     _weights = Path("weights") / "l2_supercat_256.safetensors"
     _tokenizer = Path("tokenizers") / "l2_supercat_tokenizer_config.json"
 
@@ -89,10 +99,16 @@ class WordllamaEmbedder:
 
         folder = package or _wordllama_folder()
         weights, tokenizer = _read(folder / self._weights), _read(folder / self._tokenizer)
-        self.digest = hashlib.sha256(
-            b"\x1e".join(hashlib.sha256(part).digest() for part in (weights, tokenizer, self.pooling.encode()))
-        ).hexdigest()
+        counts = token_counts()
+        parts = (weights, tokenizer, counts.tobytes(), self.pooling.encode())
+        self.digest = hashlib.sha256(b"\x1e".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
         self._table: NDArray[np.float16] = load(weights)["embedding.weight"]
+        if len(self._table) != len(counts):
+            raise MissingExtraError(
+                f"The installed wordllama has {len(self._table):,} tokens; {len(counts):,} are expected.",
+                hint="pip install --force-reinstall 'wordllama>=0.4.0.post1'",
+            )
+        self._token_weights = (_SIF_A / (_SIF_A + counts / counts.sum())).astype(np.float32)
         self.dimension = int(self._table.shape[1])
         self._tokens: Any = Tokenizer.from_str(tokenizer.decode("utf-8"))
         self._tokens.no_padding()
@@ -108,18 +124,33 @@ class WordllamaEmbedder:
 
     def _sum(self, texts: list[str], out: NDArray[np.float32]) -> None:
         tokens = [encoding.ids for encoding in self._tokens.encode_batch_fast(texts, add_special_tokens=False)]
-        # Only the rows in use are widened to float32: the whole table would double the start-up time of one query.
-        used, places = np.unique(np.fromiter(chain.from_iterable(tokens), np.int32), return_inverse=True)
-        table = self._table[used].astype(np.float32)
+        ids = np.fromiter(chain.from_iterable(tokens), np.int32)
+        # Only the rows in use are widened and weighted: the whole table would double the start-up time of one query.
+        present = np.zeros(len(self._table), np.bool_)
+        present[ids] = True
+        used = np.flatnonzero(present)
+        table = self._table[used].astype(np.float32) * self._token_weights[used, None]
+        rows = np.empty(len(self._table), np.int32)
+        rows[used] = np.arange(len(used), dtype=np.int32)
+        places = rows[ids]
         end = 0
-        for row, ids in enumerate(tokens):
-            start, end = end, end + len(ids)
+        for row, own in enumerate(tokens):
+            start, end = end, end + len(own)
             # One reduction per text: its bits must not depend on what else is in the batch.
             np.add.reduce(table.take(places[start:end], axis=0), axis=0, out=out[row])
 
 
 # Tokenised texts take far more memory than their text; a slice bounds it and still feeds every core.
 _SLICE = 2048
+
+
+def token_counts() -> NDArray[np.uint32]:
+    """How often each token of the embedded default stands in the shipped dictionary's titles, shape (32000,).
+
+    Every title counts once for each occupation that has it. A test counts them anew.
+    """
+    packed = (files("workbench.search") / "data" / "token_counts.gz").read_bytes()
+    return np.frombuffer(gzip.decompress(packed), "<u4")
 
 
 def _has_surrogates(text: str) -> bool:

@@ -1,112 +1,74 @@
-"""Hits: the rows a search found, and why.
-
-The score of a hit is the cosine between query and text, cut at 0: 1 means the same, 0 unrelated. It does not depend on
-the other hits, so a caller can tell "nothing close" from "ten good ones".
-"""
+"""Hits: the rows a search found, each with what its score is made of and the words that speak for it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-FARTHEST = 2.0
-"""Cosine distance of opposite vectors; also given to rows without a text."""
+from workbench.search.fusion import Part
+from workbench.search.question import Matched, Question, matched
 
 _SNIPPET_CHARS = 160
 _LEAD_CHARS = 40
-_WORD = re.compile(r"[^\W_]+[+#]*")
-# Words of English grammar and of asking; a match on them explains nothing.
-_EMPTY_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-    a about all an and any anyone are as at be but by can could do does find for from get give good has have he her his
-    i in is it its just like look looking me near need needs no not of on one or our people person please she should
-    show so some somebody someone than that the their them then there they this to us want we were what when where
-    which who whom with within would you your
-        """,
-    )
-)
 
 Id = int | str
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
-    """Why a row was found: ``matched``, the query's words that stand in its text, and the ``cosine`` (−1 … 1)."""
-
-    matched: tuple[str, ...]
-    cosine: float
-
-    def __str__(self) -> str:
-        words = f"has {', '.join(self.matched)}" if self.matched else "shares no word"
-        return f"{words} · cosine {self.cosine:.2f}"
-
-
-@dataclass(frozen=True, slots=True)
 class Hit:
-    """One row: its ``id``, ``score`` 0 … 1 (higher is nearer), cosine ``distance`` 0 … 2; ``snippet`` and ``why`` when
-    the caller gave the texts (``explain``).
+    """One row: its ``id`` and ``score`` 0 … 1, which is Σ weight × value over its ``parts`` and nothing else.
+
+    ``matched``: the query's words that stand in its text; ``snippet``: its text around the first of them, on one line;
+    ``trade``: what occupation it shares with the query, in words, or "".
     """
 
     id: Id
     score: float
-    distance: float
+    parts: tuple[Part, ...]
+    matched: tuple[str, ...] = ()
     snippet: str = ""
-    why: Why | None = None
+    trade: str = ""
 
-    @classmethod
-    def at(cls, key: Id, distance: float) -> Hit:
-        """The hit for row ``key`` at cosine ``distance``."""
-        return cls(key, min(max(1.0 - distance, 0.0), 1.0), distance)
+    @property
+    def why(self) -> str:
+        """The reasons in one line."""
+        words = f"has {', '.join(self.matched)}" if self.matched else "shares no word"
+        values = [f"{part.name} {part.value:.2f} × {part.weight:.2f}" for part in self.parts if part.weight]
+        return " · ".join([words, *([self.trade] if self.trade else []), " + ".join(values)])
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found: ``hits`` nearest first, out of ``matching`` rows; ``unknown`` allowed ids were not in the
-    corpus (rows newer than it, or ids that do not exist).
-    """
-
-    hits: tuple[Hit, ...]
-    matching: int
-    unknown: int = 0
-
-
-def explain(found: Found, query: str, texts: Mapping[Any, str]) -> Found:
-    """``found`` with snippet and why for every hit whose id has a text in ``texts`` (id → text as embedded)."""
-    return replace(found, hits=tuple(_explained(hit, query, texts.get(hit.id) or "") for hit in found.hits))
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, without the row's own columns."""
+        return {
+            "id": self.id,
+            "score": self.score,
+            "parts": [part.to_dict() for part in self.parts],
+            "matched": list(self.matched),
+            "trade": self.trade,
+            "snippet": self.snippet,
+            "why": self.why,
+        }
 
 
-def why(query: str, text: str, cosine: float) -> Why:
-    """The words of ``query`` found in ``text`` (without case, singular and plural alike, grammar words left out)."""
-    present = {_stem(word) for word in _WORD.findall(text)}
-    words: dict[str, str] = {}
-    for word in _WORD.findall(query):
-        if word.casefold() not in _EMPTY_WORDS:
-            words.setdefault(_stem(word), word)
-    return Why(tuple(word for stem, word in words.items() if stem in present), cosine)
-
-
-def snippet(query: str, text: str) -> str:
-    """At most 160 characters of ``text`` around the first word of ``query`` in it, else its beginning; on one line."""
+def hit(key: Id, score: float, parts: tuple[Part, ...], question: Question, text: str, trade: str = "") -> Hit:
+    """The hit for row ``key`` with its ``text`` as it may be shown (masked or not)."""
     flat = " ".join(text.split())
+    found = matched(question, flat)
+    return Hit(key, score, parts, _said(question, found), _snippet(flat, found), trade)
+
+
+def _said(question: Question, found: tuple[Matched, ...]) -> tuple[str, ...]:
+    """The words of ``question``, as they were typed, that were ``found``, in the order of the question."""
+    present = {one.term for one in found}
+    terms = [term for term in question.terms if term.term in present]
+    covered = {part for term in terms for part in term.covers}
+    return tuple(dict.fromkeys(term.word for term in terms if term.term not in covered))
+
+
+def _snippet(flat: str, found: tuple[Matched, ...]) -> str:
+    """At most 160 characters of ``flat`` around the first word that was ``found`` in it, else its beginning."""
     if len(flat) <= _SNIPPET_CHARS:
         return flat
-    wanted = {_stem(word) for word in why(query, flat, 0.0).matched}
-    first = next((word.start() for word in _WORD.finditer(flat) if _stem(word.group()) in wanted), 0)
+    first = found[0].start if found else 0
     start = 0 if first <= _LEAD_CHARS else flat.rfind(" ", 0, first - _LEAD_CHARS // 2) + 1
     end = start + _SNIPPET_CHARS - 2
     return ("…" if start else "") + flat[start:end].rstrip() + ("…" if end < len(flat) else "")
-
-
-def _stem(word: str) -> str:
-    folded = word.casefold()
-    return folded[:-1] if len(folded) > 3 and folded.endswith("s") and not folded.endswith("ss") else folded
-
-
-def _explained(hit: Hit, query: str, text: str) -> Hit:
-    if not text.strip():
-        return hit
-    return replace(hit, snippet=snippet(query, text), why=why(query, text, 1.0 - hit.distance))

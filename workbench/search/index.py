@@ -8,19 +8,23 @@ first, ties by id.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InvalidError
-from workbench.search.distance import Distance, check_distance, check_vector, check_vectors, row_norms
-from workbench.search.scan import Block, Blocks, ascending, nearest
+from workbench.search.distance import Distance, check_distance, check_vector, check_vectors
+from workbench.search.held import MemoryRows
+from workbench.search.scan import Blocks, ascending, nearest
 
 Ids = NDArray[np.int64]
+Allowed: TypeAlias = Ids | NDArray[np.bool_]
+"""Ids, or, for an index whose ids are row numbers, a mask over its rows."""
 
 _MAX_ID = np.iinfo(np.int64).max
 DEFAULT_K = 10
@@ -28,12 +32,36 @@ MAX_K = 1000
 """The most a door (HTTP, MCP) hands out at once; in process k is bounded by the rows alone."""
 
 
+PlanKind = Literal["rows", "scan", "graph", "graph, then scan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an answer was found.
+
+    ``rows``: exactly, over the matching rows alone; ``scan``: exactly, in one pass over all; ``graph``: the graph, the
+    filter afterwards; ``graph, then scan``: the graph gave too few matching rows, so they were scanned exactly.
+    ``rows_scanned`` counts rows that were compared outside the graph; ``from_graph`` and ``from_scan`` are the parts of
+    the answer; ``ef`` is the depth of the graph search, 0 without one.
+    """
+
+    kind: PlanKind
+    rows_scanned: int = 0
+    from_graph: int = 0
+    from_scan: int = 0
+    ef: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbors:
-    """Nearest first, ties by id: ``ids`` (n,) int64 and their ``distances`` (n,) float64."""
+    """Nearest first, ties by id: ``ids`` (n,) int64 and their ``distances`` (n,) float64.
+
+    ``plan`` says how they were found, where the index had a choice.
+    """
 
     ids: Ids
     distances: NDArray[np.float64]
+    plan: Plan | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,9 +81,11 @@ class Index(Protocol):
     def __len__(self) -> int: ...
 
     def search(
-        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Ids | None = None, ties: bool = False
+        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Allowed | None = None, ties: bool = False
     ) -> Neighbors:
         """The ``k`` nearest to ``vector`` (d,) among ``allowed`` ids (any order, unknown ones passed over; None: all).
+
+        Where the ids are row numbers (``BlockIndex``, ``PlannedIndex``) ``allowed`` may be a mask over the rows.
 
         With ``ties`` also every id exactly as far as the last one, so the result may be longer than ``k``. Raises
         DimensionError for another length; InvalidError for k < 1, NaN, infinity and, under cosine, the zero vector.
@@ -89,13 +119,13 @@ class BlockIndex:
         return len(self._blocks)
 
     def search(
-        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Ids | None = None, ties: bool = False
+        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Allowed | None = None, ties: bool = False
     ) -> Neighbors:
         """As ``Index.search``."""
-        query, k = _checked(vector, k, self)
-        rows = None if allowed is None else ascending(_int64(allowed))
+        query, k = check_query(vector, k, self)
+        rows = None if allowed is None else ascending(as_ids(rows_of_mask(allowed, len(self))))
         found, far = nearest(self._blocks, query, k, self.distance, rows)
-        return _ranked(found, far, k, ties=ties)
+        return ranked(found, far, k, ties=ties)
 
 
 class ExactIndex:
@@ -111,7 +141,7 @@ class ExactIndex:
         self.dimension = dimension
         self.distance: Distance = check_distance(distance)
         self._writer = Lock()
-        self._rows = _Rows.empty(dimension)
+        self._rows = MemoryRows.empty(dimension)
         self._place: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -119,7 +149,7 @@ class ExactIndex:
 
     def add(self, ids: Sequence[int] | Ids, vectors: ArrayLike) -> int:
         """As ``GrowingIndex.add``."""
-        wanted = _int64(ids)
+        wanted = as_ids(ids)
         matrix = check_vectors(vectors, dimension=self.dimension, distance=self.distance, what="index")
         if len(wanted) != len(matrix):
             raise InvalidError(f"{len(wanted)} ids came with {len(matrix)} vectors.", hint="Nothing was added.")
@@ -139,20 +169,20 @@ class ExactIndex:
     def remove(self, ids: Sequence[int] | Ids) -> int:
         """As ``GrowingIndex.remove``."""
         with self._writer:
-            gone = [self._place.pop(key) for key in dict.fromkeys(_int64(ids).tolist()) if key in self._place]
+            gone = [self._place.pop(key) for key in dict.fromkeys(as_ids(ids).tolist()) if key in self._place]
             self._rows = self._rows.without(gone)
             self._pack()
             return len(gone)
 
     def search(
-        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Ids | None = None, ties: bool = False
+        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Allowed | None = None, ties: bool = False
     ) -> Neighbors:
         """As ``Index.search``."""
-        query, k = _checked(vector, k, self)
+        query, k = check_query(vector, k, self)
         rows = self._rows
-        found = rows.matching(None if allowed is None else ascending(_int64(allowed)))
+        found = rows.matching(None if allowed is None else ascending(as_ids(allowed)))
         picked, far = nearest(rows.blocks(), query, k, self.distance, found)
-        return _ranked(rows.ids[picked], far, k, ties=ties)
+        return ranked(rows.ids[picked], far, k, ties=ties)
 
     def _pack(self) -> None:
         if 2 * len(self._place) < self._rows.count:
@@ -160,74 +190,66 @@ class ExactIndex:
             self._place = {key: row for row, key in enumerate(self._rows.ids[: self._rows.count].tolist())}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The first ``count`` rows of growing arrays. Arrays are only ever written beyond every published count."""
-
-    count: int
-    vectors: NDArray[np.float32]
-    norms: NDArray[np.float64]
-    ids: Ids
-    alive: NDArray[np.bool_] | None  # None: all; never changed in place
-
-    @classmethod
-    def empty(cls, dimension: int, capacity: int = 0) -> _Rows:
-        return cls(
-            0, np.empty((capacity, dimension), np.float32), np.empty(capacity), np.empty(capacity, np.int64), None
-        )
-
-    def blocks(self) -> Blocks:
-        block = Block(self.vectors[: self.count], self.norms[: self.count])
-        return Blocks(self.vectors.shape[1], (block,) if self.count else ())
-
-    def matching(self, allowed: Ids | None) -> Ids | None:
-        if allowed is None:
-            return None if self.alive is None else np.flatnonzero(self.alive)
-        inside = np.isin(self.ids[: self.count], allowed)
-        return np.flatnonzero(inside if self.alive is None else inside & self.alive)
-
-    def without(self, rows: list[int]) -> _Rows:
-        if not rows:
-            return self
-        alive = np.ones(self.count, np.bool_) if self.alive is None else self.alive.copy()
-        alive[rows] = False
-        return _Rows(self.count, self.vectors, self.norms, self.ids, alive)
-
-    def plus(self, ids: Ids, vectors: NDArray[np.float32]) -> _Rows:
-        end = self.count + len(ids)
-        rows = self if end <= len(self.ids) else self._copy(np.arange(self.count), max(end, 2 * len(self.ids)))
-        new = slice(self.count, end)
-        rows.vectors[new], rows.norms[new], rows.ids[new] = vectors, row_norms(vectors), ids
-        alive = None if self.alive is None else np.concatenate([self.alive, np.ones(len(ids), np.bool_)])
-        return _Rows(end, rows.vectors, rows.norms, rows.ids, alive)
-
-    def packed(self) -> _Rows:
-        kept = np.arange(self.count) if self.alive is None else np.flatnonzero(self.alive)
-        return self._copy(kept, len(kept))
-
-    def _copy(self, kept: Ids, capacity: int) -> _Rows:
-        out = _Rows.empty(self.vectors.shape[1], capacity)
-        n = len(kept)
-        out.vectors[:n], out.norms[:n], out.ids[:n] = self.vectors[kept], self.norms[kept], self.ids[kept]
-        return _Rows(n, out.vectors, out.norms, out.ids, None)
+def check_query(vector: ArrayLike, k: int, index: Index) -> tuple[NDArray[np.float32], int]:
+    """The query as float32 (d,) and k, or the errors that ``Index.search`` names."""
+    query, k, _ = sized_query(vector, k, index)
+    return query, k
 
 
-def _checked(vector: ArrayLike, k: int, index: Index) -> tuple[NDArray[np.float32], int]:
+def sized_query(vector: ArrayLike, k: int, index: Index) -> tuple[NDArray[np.float32], int, float]:
+    """As ``check_query``, with the square of the query's length."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InvalidError(f"k must be a whole number above 0, not {k!r}.", hint=f"The usual k is {DEFAULT_K}.")
-    return check_vector(vector, dimension=index.dimension, distance=index.distance, what="index"), int(k)
+    if (
+        type(vector) is np.ndarray
+        and vector.dtype == np.float32
+        and vector.shape == (index.dimension,)
+        and vector.flags.c_contiguous
+        and 0.0 < (size := square(vector)) < math.inf  # no NaN, no infinity, not zero: what the check would find
+    ):
+        return vector, int(k), size
+    query = check_vector(vector, dimension=index.dimension, distance=index.distance, what="index")
+    return query, int(k), square(query)
 
 
-def _int64(ids: Sequence[int] | Ids) -> Ids:
+def square(vector: NDArray[np.float32]) -> float:
+    """Square of the length of ``vector`` (d,): finite for finite numbers, 0 only for the zero vector."""
+    wide = vector.astype(np.float64)
+    return float(wide.dot(wide))
+
+
+def rows_of_mask(allowed: Allowed, total: int) -> Ids:
+    """``allowed``, a mask over ``total`` rows made row numbers. Raises InvalidError for a mask of another length."""
+    if isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_:
+        check_mask(allowed, total)
+        return np.flatnonzero(allowed)
+    return cast(Ids, allowed)
+
+
+def check_mask(mask: NDArray[Any], total: int) -> None:
+    """Raise InvalidError unless ``mask`` has one entry for each of ``total`` rows."""
+    if mask.shape != (total,):
+        raise InvalidError(
+            f"A mask of shape {mask.shape} came to an index of {total:,} rows.",
+            hint="Give one True or False for each row of the index.",
+        )
+
+
+def as_ids(ids: Sequence[int] | Allowed) -> Ids:
+    """``ids`` as int64 (n,), not copied where they are that already; raises InvalidError for anything else."""
     array = np.asarray(ids)
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.dtype.kind == "u" and array.max() > _MAX_ID):
         raise InvalidError("Ids of an index are whole numbers that fit int64, in one list.", hint="Nothing was done.")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
-def _ranked(ids: Ids, far: NDArray[np.float64], k: int, *, ties: bool) -> Neighbors:
+def ranked(ids: Ids, far: NDArray[np.float64], k: int, *, ties: bool) -> Neighbors:
+    """The ``k`` nearest of ``ids`` (n,) with their distances ``far`` (n,), nearest first, ties by id.
+
+    With ``ties`` all that came: the caller gives no more than the k nearest and what is as far as the last of them.
+    """
     order = np.lexsort((ids, far))
     if not ties:
         order = order[:k]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,10 @@ _GATHER_ROWS = 512
 # Copying the wanted rows out of a block pays off below this share of it (256 dimensions, two cores: a copied row costs
 # 90 ns, a row in a full pass 25 to 38).
 _GATHER_SHARE = 0.3
+# Up to so many rows are copied one by one, at 0.4 µs each: less than sorting them by block.
+_FEW_ROWS = 128
 # Lengths outside this range overflow or vanish in float32 arithmetic: such rows skip the first step.
-_SAFE_NORM = (1e-15, 1e15)
+SAFE_NORM = (1e-15, 1e15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,15 @@ class Blocks:
 
     def take(self, rows: Rows) -> NDArray[np.float32]:
         """Copies of the vectors at ``rows`` (any order, repeats allowed), shape (len(rows), dimension)."""
+        if len(self.blocks) == 1:
+            return self.blocks[0].vectors.take(rows, axis=0)
         out = np.empty((len(rows), self.dimension), np.float32)
         owners = np.searchsorted(self.starts, rows, side="right") - 1
+        if len(rows) <= _FEW_ROWS:
+            inside = (rows - self.starts[owners]).tolist()
+            for place, (owner, row) in enumerate(zip(owners.tolist(), inside, strict=True)):
+                out[place] = self.blocks[owner].vectors[row]
+            return out
         for owner in np.unique(owners):
             here = np.flatnonzero(owners == owner)
             out[here] = self.blocks[owner].vectors[rows[here] - self.starts[owner]]
@@ -92,7 +102,7 @@ def nearest(
 
 def _candidates(blocks: Blocks, query: NDArray[np.float32], k: int, distance: Distance, rows: Rows | None) -> Rows:
     bounds = _Bounds(query, distance)
-    running = _Running(k)
+    running = Running(k)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no usable bound and is kept
         for block, start, wanted in blocks.parts(rows):
             for places, dots in _dots(block.vectors, bounds.direction, wanted):
@@ -133,7 +143,7 @@ class _Bounds:
         self._distance = distance
         self._norm = norm
         self._rate = (len(query) + 16) * 2.0**-23
-        self._usable = norm == 0 or _SAFE_NORM[0] <= norm <= _SAFE_NORM[1]
+        self._usable = norm == 0 or SAFE_NORM[0] <= norm <= SAFE_NORM[1]
         self.direction = (query / norm).astype(np.float32) if self._usable and norm else np.zeros_like(query)
 
     def of(
@@ -144,7 +154,7 @@ class _Bounds:
             return np.zeros(len(dots)), np.inf
         if norms is None:
             return self._likeness(dots.astype(np.float64), 1.0), self._slack(1.0)
-        fine = (norms == 0) | ((norms >= _SAFE_NORM[0]) & (norms <= _SAFE_NORM[1]))
+        fine = (norms == 0) | ((norms >= SAFE_NORM[0]) & (norms <= SAFE_NORM[1]))
         lengths = np.where(fine, norms, 1.0)
         likeness = self._likeness(np.where(fine, dots, 0.0).astype(np.float64), lengths)
         return likeness, np.where(fine, self._slack(lengths), np.inf)
@@ -164,16 +174,19 @@ class _Bounds:
         return self._rate * np.square(norms + self._norm)
 
 
-class _Running:
-    """Rows that may still be among the k nearest, as the scan goes on."""
+class Running:
+    """Rows that may still be among the ``k`` nearest, as a scan goes on."""
 
     def __init__(self, k: int) -> None:
         self._k = k
-        self._floor = -np.inf  # k rows are surely at least this near
-        self._kept: list[tuple[Rows, NDArray[np.float64], NDArray[np.float64]]] = []
+        # k rows are surely at least this near. The start lies below every likeness and above −∞, which marks a row that
+        # is not asked for.
+        self._floor = -float(np.finfo(np.float32).max)
+        self._kept: list[tuple[Rows, NDArray[Any], NDArray[Any]]] = []
         self._count = 0
 
-    def offer(self, rows: Rows, likeness: NDArray[np.float64], slack: NDArray[np.float64] | float) -> None:
+    def offer(self, rows: Rows, likeness: NDArray[Any], slack: NDArray[Any] | float) -> None:
+        """Take in ``rows`` (n,) whose true likeness lies within ``slack`` of ``likeness`` (n,), larger being nearer."""
         keep = np.flatnonzero(likeness + slack >= self._floor)
         if not len(keep):
             return
@@ -184,7 +197,14 @@ class _Running:
         if self._count > 4 * self._k + 1024:
             self._settle()
 
+    def join(self, other: Running) -> None:
+        """Take over what ``other``, a scan of other rows for the same k, still holds."""
+        self._kept += other._kept
+        self._floor = max(self._floor, other._floor)
+        self._count += other._count
+
     def rows(self) -> Rows:
+        """The rows that are left, ascending."""
         self._settle()
         return np.sort(self._kept[0][0]) if self._kept else np.empty(0, np.int64)
 

@@ -1,91 +1,118 @@
-"""Search over the datasets of a lake: SQL narrows, vectors rank, and the answer is never short."""
+"""Search over the datasets of a lake: SQL narrows, meaning, words and trades rank, and the answer is never short."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from workbench import pii
-from workbench.errors import InvalidError, NotFoundError
+from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake.lake import Lake
 from workbench.lake.manifest import Column, Manifest
 from workbench.lake.mapping import literal, quote
 from workbench.lake.query import Access
-from workbench.search.corpus import Corpus, embed_corpus, open_corpus, search
+from workbench.search import near
+from workbench.search.answer import Freshness, Results, WhyNot
+from workbench.search.corpora import Corpora, Indexed, OnBuild, OnEmbed, Opened, key_column, shown_columns
+from workbench.search.corpus import Mask, Places
 from workbench.search.embed import Embedder
-from workbench.search.hits import Hit, explain
-from workbench.search.intake import CorpusStats, EmbedProgress
-from workbench.search.template import TextTemplate, text_template
+from workbench.search.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
+from workbench.search.gates import NO_LIMITS, Gate, Gatekeeper, Limits, Offers, funnel
+from workbench.search.hits import Hit, Id, hit
+from workbench.search.ranker import Probe, Ranked
+from workbench.search.reading import Reader, Understood
+from workbench.search.template import text_template
+from workbench.search.trade_roles import TradeLikeness, Trades, TradeTable
+from workbench.search.tuning import load_weights
+from workbench.search.vocabulary import Titles
+from workbench.trades.roles import grade
+from workbench.trades.wording import fold
 
-FAR_SCORE = 0.33  # best scores were ≥ 0.37 for 21 queries in domain, ≤ 0.30 for 10 outside (docs/decisions.md)
-_SHOWN = 7
 MAX_K = 1_000
+MODES = ("hybrid", "vector", "text")
+Mode = Literal["hybrid", "vector", "text"]
+
+FAR_SCORE = {"hybrid": 0.28, "vector": 0.33, "text": 0.12}
+"""Nothing is close below this best score; set on the tuning half of the labelled queries (docs/decisions.md)."""
+_TRADE_SAID = 0.3
+_PROBES = 100
 
 
-@dataclass(frozen=True)
-class Results:
-    """Ranked rows. ``table``: one row per hit, in order, masked; ``funnel``: rows in the dataset, rows that matched.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A query prepared over one version of a dataset: what was understood, its gates, and the probe for the arms."""
 
-    ``nothing_close`` says that even the best hit is far from the query.
+    opened: Opened
+    read: Understood
+    probe: Probe
+    trade: TradeLikeness | None
+    keeper: Gatekeeper
+    gates: tuple[Gate, ...]
+    unknown: int
+    weights: Weights
+
+
+@dataclass
+class Searcher:
+    """Search over the datasets of ``lake`` with one embedder.
+
+    ``cache_dir`` holds what is derived (vectors, graphs, word indexes) and can be deleted at any time. ``open_trades``
+    gives the trade dictionary (called when first needed), ``places`` the coordinates for ``near:``, ``offers`` the SQL
+    of words such as "night shift"; ``query_embedder`` is the same model behind a cache.
     """
 
-    query: str
-    dataset: str
-    version: int
-    hits: tuple[Hit, ...]
-    table: pa.Table
-    funnel: tuple[int, int]
-    where: str = ""
-    model: str = ""
-    elapsed_s: float = 0.0
+    lake: Lake
+    embedder: Embedder
+    cache_dir: Path
+    open_trades: Callable[[], Trades]
+    places: Callable[[], Sequence[near.Place]]
+    offers: Offers | None = None
+    query_embedder: Embedder | None = None
+    _tables: dict[tuple[str, ...], TradeTable] = field(default_factory=dict)
 
-    @property
-    def nothing_close(self) -> bool:
-        """True when the best score is too low to mean anything."""
-        return not self.hits or self.hits[0].score < FAR_SCORE
+    @cached_property
+    def corpora(self) -> Corpora:
+        """The open corpora."""
+        return Corpora(self.lake, self.embedder, self.cache_dir)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "query": self.query,
-            "dataset": self.dataset,
-            "version": self.version,
-            "where": self.where,
-            "model": self.model,
-            "rows": self.funnel[0],
-            "matching": self.funnel[1],
-            "nothing_close": self.nothing_close,
-            "hits": [
-                {
-                    "id": h.id,
-                    "score": round(h.score, 6),
-                    "distance": h.distance,
-                    "why": str(h.why) if h.why else "",
-                    "matched": list(h.why.matched) if h.why else [],
-                    "snippet": h.snippet,
-                    "row": row,
-                }
-                for h, row in zip(self.hits, self.table.to_pylist(), strict=True)
-            ],
-            "elapsed_s": round(self.elapsed_s, 4),
-        }
+    @cached_property
+    def trades(self) -> Trades:
+        """The trade dictionary."""
+        return self.open_trades()
 
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads queries."""
+        return Reader(lambda: self._titles, lambda: self._cities, self.offers)
 
-class Searcher:
-    """Corpora of one lake with one embedder. ``cache_dir`` holds derived vectors and can be deleted at any time."""
+    @cached_property
+    def _titles(self) -> Titles:
+        return Titles(self.trades.dictionary.titles)
 
-    def __init__(self, lake: Lake, embedder: Embedder, cache_dir: Path) -> None:
-        self.lake, self.embedder, self.cache_dir = lake, embedder, cache_dir
-        self._open: dict[str, Corpus] = {}
+    @cached_property
+    def _cities(self) -> frozenset[str]:
+        return frozenset(place.city for place in self.places())
 
-    def index(self, ref: str, *, on_progress: Callable[[EmbedProgress], None] | None = None) -> CorpusStats:
-        """Embed what is new in a dataset; a dataset that has not changed costs nothing but a look."""
-        return self._make(self.lake.get(ref), on_progress)[1]
+    def index(self, ref: str, *, on_progress: OnEmbed | None = None, on_build: OnBuild | None = None) -> Indexed:
+        """Take in what is new in a dataset, and build its graph when it is large and has none that is fresh.
+
+        A dataset that has not changed costs nothing but a look.
+        """
+        titles = self.trades.dictionary.titles
+        probes = [titles[at] for at in range(0, len(titles), max(len(titles) // _PROBES, 1))]
+        return self.corpora.index(self.lake.get(ref), probes=probes, on_progress=on_progress, on_build=on_build)
+
+    def weights_of(self, dataset: str) -> Weights:
+        """How much each part counts in a dataset: as chosen by ``lh eval --choose``, else the default."""
+        chosen = load_weights(self.cache_dir, dataset)
+        return chosen.weights if chosen else Weights()
 
     def search(
         self,
@@ -94,42 +121,195 @@ class Searcher:
         dataset: str = "workers",
         where: str = "",
         k: int = 10,
+        role: str = "",
+        city: str = "",
+        exclude: Sequence[Id] = (),
+        conditions: Sequence[tuple[str, str]] = (),
+        mode: Mode = "hybrid",
         columns: Sequence[str] = (),
         show_pii: bool = False,
-        on_progress: Callable[[EmbedProgress], None] | None = None,
+        on_progress: OnEmbed | None = None,
     ) -> Results:
-        """The ``k`` rows nearest in meaning to ``query`` among those that match ``where`` (any SQL condition).
+        """The ``k`` best rows for ``query`` among those that match every condition; never fewer than min(k, matching).
 
-        Always min(k, matching) rows. ``columns`` are shown beside each hit (default: the first few). Raises
-        InvalidError for an empty query or a k outside 1..1000, QueryError for a condition the guard refuses.
+        ``query`` may carry operators (``asked.parse``); ``where`` is any SQL condition, ``role`` and ``city`` are as
+        ``role:`` and ``city:``, ``exclude`` are ids to leave out, ``conditions`` are (name, SQL) pairs that the funnel
+        counts by their names. ``mode`` ranks by all parts, by meaning or by words alone. ``columns`` are shown beside
+        each hit (default: the first few). Raises InvalidError for a query without a word or a k outside 1..1000,
+        QueryError for a condition that the guard refuses, NotFoundError for a place or a column that is not there.
         """
         started = time.perf_counter()
-        if not query.strip():
-            raise InvalidError("There is nothing to search for.", hint='lh search "forklift operator, nights"')
-        if not 1 <= k <= MAX_K:
-            raise InvalidError(f"k is {k}; it can be 1 to {MAX_K:,}.", hint="-k 10")
-        manifest = self.lake.get(dataset)
-        corpus = self.corpus(manifest, on_progress)
-        key = _key(manifest)
-        allowed = self.lake.queries.matching(manifest, key.name, where) if where.strip() else None
-        found = search(corpus, self.embedder, query, k, allowed=allowed)
-        ids = [h.id for h in found.hits]
-        shown = _shown(manifest, key, columns)
-        rows = self._rows(manifest, key, ids, shown)
-        texts = rows.column(rows.num_columns - 1).to_pylist()
-        explained = explain(found, query, dict(zip(ids, texts if show_pii else map(pii.mask_text, texts), strict=True)))
-        table = rows.select(range(rows.num_columns - 1))
+        _check(query, k, mode)
+        look = self.look(
+            query, dataset, Limits(where, role, city, tuple(exclude), tuple(conditions)), mode, on_progress
+        )
+        manifest = look.opened.manifest
+        steps, rows = funnel(manifest.name, manifest.row_count, look.gates, with_id=len(look.opened.corpus))
+        ranked = look.opened.ranker.rank(look.probe, k, look.weights, rows=rows)
+        hits, table = self._shown(look, ranked, columns, show_pii=show_pii)
         return Results(
             query=query,
+            asked=look.read.asked,
             dataset=manifest.name,
-            version=manifest.version,
-            hits=explained.hits,
-            table=table if show_pii else pii.mask_table(table, manifest.pii),
-            funnel=(manifest.row_count, found.matching + found.unknown),
+            hits=hits,
+            table=table,
+            funnel=steps,
+            freshness=Freshness.of(manifest.version, look.opened.fresh_rows, ranked.plan),
+            coverage=ranked.coverage,
+            nothing_close=is_far(ranked, mode),
             where=where,
             model=self.embedder.name,
             elapsed_s=time.perf_counter() - started,
+            notes=self._notes(look, role),
         )
+
+    def why_not(
+        self,
+        row: Id,
+        query: str,
+        *,
+        dataset: str = "workers",
+        where: str = "",
+        k: int = 10,
+        role: str = "",
+        city: str = "",
+        exclude: Sequence[Id] = (),
+        conditions: Sequence[tuple[str, str]] = (),
+        show_pii: bool = False,
+    ) -> WhyNot:
+        """Why the row with id ``row`` (``W-12`` or 12) is not among the first ``k``: the first gate that dropped it and
+        the smallest change that would bring it in; or its rank and score, and those of the last hit.
+
+        Raises as ``search`` does, and NotFoundError for an id that the dataset does not have.
+        """
+        _check(query, k, "hybrid")
+        look = self.look(query, dataset, Limits(where, role, city, tuple(exclude), tuple(conditions)))
+        own = look.keeper.ids_of([row])
+        mask, unknown = look.opened.corpus.mask_of(own)
+        if unknown or not mask.any():
+            name = look.opened.manifest.name
+            raise NotFoundError(f"{name} has no row {row!r}.", hint=f'lh sql "SELECT … FROM {name} LIMIT 5"')
+        place = int(np.flatnonzero(mask)[0])
+        dropped = [gate for gate in look.gates if not gate.rows[place]]
+        changes, rows = self._opened(look, dropped, mask)
+        ranked, rank = look.opened.ranker.placed(look.probe, place, (k, MAX_K), look.weights, rows=rows)
+        # Alone, but with the weights of that search: they depend on what it covers.
+        alone = look.opened.ranker.propose(look.probe, 1, mask)
+        alone = replace(alone, coverage=ranked.coverage)
+        shown = self._shown(look, look.opened.ranker.order(alone, 1, look.weights, rows=mask), (), show_pii=show_pii)
+        if rank is None:
+            changes.append(f"narrow the search, for it ranks beyond {MAX_K:,}")
+        elif rank > k:
+            changes.append(f"ask for {rank}")
+        (its_hit,), change = shown[0], " and ".join(changes)
+        if dropped:
+            return WhyNot(its_hit.id, dropped[0].name, change, hit=its_hit)
+        last = float(ranked.scores[min(k, len(ranked.rows)) - 1])
+        return WhyNot(its_hit.id, "", change, rank, its_hit.score, last, its_hit)
+
+    def look(
+        self,
+        query: str,
+        dataset: str,
+        limits: Limits = NO_LIMITS,
+        mode: Mode = "hybrid",
+        on_progress: OnEmbed | None = None,
+    ) -> Look:
+        """Understand a query over the newest version of a dataset; nothing is ranked yet. Raises as ``search`` does."""
+        manifest = self.lake.get(dataset)
+        opened = self.corpora.of(manifest, on_progress)
+        lexical = opened.ranker.lexical
+        read = self.reader.read(query, limits, manifest, opened.corpus.rows.roles, lexical)
+        keeper = Gatekeeper(
+            manifest,
+            opened.ranker,
+            lambda sql: self._matching(manifest, sql),
+            self._places,
+            self._role_gate,
+            self.offers,
+        )
+        gates, unknown = keeper.gates(read.asked, limits)
+        trade = self._trade(opened, read.meaning, mode)
+        vector = (self.query_embedder or self.embedder).embed([read.meaning], side="query")[0]
+        weights = {"hybrid": self.weights_of(manifest.name), "vector": VECTOR_ONLY, "text": TEXT_ONLY}[mode]
+        probe = Probe(vector, read.question, trade.values if trade else None)
+        return Look(opened, read, probe, trade, keeper, gates, unknown, weights)
+
+    def _matching(self, manifest: Manifest, sql: str) -> pa.Array:
+        return self.lake.queries.matching(manifest, key_column(manifest).name, sql)
+
+    def _places(self) -> Sequence[near.Place]:
+        """The lake's own table of places, else the shipped one."""
+        if self.lake.catalog.find("places") is None:
+            return self.places()
+        sql = "SELECT city, state, latitude, longitude FROM places"
+        return near.spots(self.lake.sql(sql, access=Access(row_cap=None, show_pii=True)).table)
+
+    def _role_gate(self, role: str, known: Sequence[str]) -> list[bool]:
+        """Which role texts are of the trade asked for; where the trade is not known, those of that name.
+
+        Where a dataset has the very role, its name settles what an ambiguous title means: "picker" lets no assembler
+        pass, though some dictionary title is both.
+        """
+        asked = self.trades.role(role)
+        named = [fold(name) == fold(role) for name in known]
+        if not asked.ranked or (any(named) and asked.ambiguous):
+            return named
+        matches = map(self.trades.role, known)
+        of_trade = [grade(asked, match) == "same" and not (any(named) and match.ambiguous) for match in matches]
+        return [name or trade for name, trade in zip(named, of_trade, strict=True)]
+
+    def _trade(self, opened: Opened, meaning: str, mode: Mode) -> TradeLikeness | None:
+        """How like the query's trade the roles of a dataset are; None where there are none, or no word says it."""
+        if not opened.corpus.rows.roles or mode != "hybrid":
+            return None
+        try:
+            return self.trades.likeness(meaning, self._table(opened))
+        except InvalidError:
+            return None
+
+    def _table(self, opened: Opened) -> TradeTable:
+        roles = opened.corpus.rows.roles
+        if roles not in self._tables:
+            self._tables = {roles: self.trades.table(roles)}
+        return self._tables[roles]
+
+    def _shown(
+        self, look: Look, ranked: Ranked, columns: Sequence[str], *, show_pii: bool
+    ) -> tuple[tuple[Hit, ...], pa.Table]:
+        manifest, key = look.opened.manifest, look.opened.key
+        ids = look.opened.corpus.ids.take(pa.array(ranked.rows)).to_pylist()
+        wanted = _columns(manifest, key, columns)
+        rows = _from_files(look.opened, ranked.rows, wanted) or self._rows(manifest, key, ids, wanted)
+        texts = rows.column(rows.num_columns - 1).to_pylist()
+        if not show_pii:
+            texts = [pii.mask_text(text) for text in texts]
+        slots = look.opened.corpus.rows.slots[ranked.rows]
+        hits = tuple(
+            hit(
+                row,
+                float(ranked.scores[at]),
+                ranked.parts(at),
+                look.read.question,
+                texts[at],
+                self._said(look, slots[at]),
+            )
+            for at, row in enumerate(ids)
+        )
+        table = rows.select(range(rows.num_columns - 1))
+        return hits, table if show_pii else pii.mask_table(table, manifest.pii)
+
+    def _said(self, look: Look, slot: int) -> str:
+        """What occupation a text's role shares with the query, in words; "" where it is not worth a word."""
+        code = int(look.opened.corpus.rows.role_of[slot]) if slot >= 0 else -1
+        if code < 0 or look.trade is None or look.trade.values[code] < _TRADE_SAID:
+            return ""
+        named, table = look.trade.named, self._table(look.opened)
+        if named and look.trade.values[code] == 1.0:
+            return named.says
+        shared = self.trades.profiles.explain(look.trade.profile, table.profiles.row(code), most=1)
+        role = look.opened.corpus.rows.roles[code]
+        return f"{role} = {shared[0].occupation.title} (O*NET {shared[0].occupation.short})" if shared else ""
 
     def _rows(self, manifest: Manifest, key: Column, ids: Sequence[Any], shown: Sequence[str]) -> pa.Table:
         """The shown columns and, last, the text of the rows with these ids, in the order of the ids."""
@@ -141,50 +321,77 @@ class Searcher:
         place = {value: i for i, value in enumerate(rows.column(key.name).to_pylist())}
         return rows.take(pa.array([place[i] for i in ids], pa.int64()))
 
-    def corpus(self, manifest: Manifest, on_progress: Callable[[EmbedProgress], None] | None = None) -> Corpus:
-        """The corpus of a dataset version: open, saved, or made now."""
-        name = self._name(manifest, text_template(manifest.columns))
-        if name not in self._open:
-            self._open[name] = open_corpus(self.cache_dir, name, self.embedder) or self._make(manifest, on_progress)[0]
-        return self._open[name]
+    def _opened(self, look: Look, dropped: Sequence[Gate], own: Mask) -> tuple[list[str], Mask | None]:
+        """The smallest changes that open the gates which drop one row, ``own`` (n,), and the rows that pass then."""
+        changes = []
+        kept = [gate.rows for gate in look.gates if (gate.rows & own).any()]
+        for gate in dropped:
+            what = gate.drop
+            if gate.kind == "where":
+                what, still = self._clauses(look, gate, own)
+                kept += [still] if still is not None else []
+            elif gate.kind == "exclude":
+                corpus = look.opened.corpus
+                names = [
+                    name
+                    for name in look.read.asked.excluded
+                    if (corpus.mask_of(look.keeper.ids_of([name]))[0] & own).any()
+                ]
+                what = f'-"{names[0]}"' if names else "its id from those that are excluded"
+                kept.append(gate.rows | own)
+            changes.append(f"leave out {what}")
+        return changes, np.logical_and.reduce(kept) if kept else None
 
-    def _make(
-        self, manifest: Manifest, on_progress: Callable[[EmbedProgress], None] | None
-    ) -> tuple[Corpus, CorpusStats]:
-        key, template = _key(manifest), text_template(manifest.columns)
-        _, batches = self.lake.queries.stream(
-            f"SELECT {quote(key.name)} AS id, {template.to_sql()} AS text "
-            f"FROM {quote(manifest.name)}@{manifest.version}",
-            show_pii=True,
-        )
-        name = self._name(manifest, template)
-        corpus, stats = embed_corpus(batches, self.embedder, self.cache_dir, name, on_progress=on_progress)
-        self._open[name] = corpus
-        return corpus, stats
+    def _clauses(self, look: Look, gate: Gate, own: Mask) -> tuple[str, Mask | None]:
+        """The parts of a condition that drop a row, and the rows that pass the others (None: there are no others)."""
+        corpus, failed, passed = look.opened.corpus, [], []
+        try:
+            clauses = self.lake.queries.clauses(look.opened.manifest, gate.sql)
+        except QueryError:  # it names another version of a dataset; it can be run, not taken apart
+            return gate.drop, None
+        for clause in clauses:
+            rows = corpus.mask_of(self._matching(look.opened.manifest, clause))[0]
+            if (rows & own).any():
+                passed.append(rows)
+            else:
+                failed.append(clause)
+        return " and ".join(failed) or gate.drop, np.logical_and.reduce(passed) if passed else None
 
-    @staticmethod
-    def _name(manifest: Manifest, template: TextTemplate) -> str:
-        # The files of a version are its content; a version made again under another name shares nothing by accident.
-        return f"{manifest.name}@{manifest.version}:{manifest.created_at.isoformat()}:{template.digest}"
-
-
-def _key(manifest: Manifest) -> Column:
-    """The column that names a row: worker_id, id, then any …_id of whole numbers or text."""
-    ids = [c for c in manifest.columns if c.name.casefold() == "id" or c.name.casefold().endswith("_id")]
-    usable = [c for c in ids if c.type in {"int64", "string"}]
-    if not usable:
-        raise InvalidError(
-            f"Dataset {manifest.name} has no id column to search by.", hint="Ingest it with a column named id or …_id."
-        )
-    return usable[0]
+    def _notes(self, look: Look, role: str) -> tuple[str, ...]:
+        said = [change.says for change in look.read.changes]
+        for name in (*look.read.asked.roles, *([role] if role else [])):
+            match = self.trades.role(name)
+            said.append(match.says if match.ranked else f"{name} is no occupation we know: compared by its name alone.")
+        return tuple(said)
 
 
-def _shown(manifest: Manifest, key: Column, columns: Sequence[str]) -> list[str]:
-    if columns:
-        for name in columns:
-            if manifest.column(name) is None:
-                raise NotFoundError.named("column", name, (c.name for c in manifest.columns))
-        return list(dict.fromkeys([key.name, *columns]))
-    wanted = ("name", "role", "city", "state", "certifications", "availability")
-    first = [c.name for c in manifest.columns if c.name.casefold() in wanted]
-    return [key.name, *(first or [c.name for c in manifest.columns if c.name != key.name][: _SHOWN - 1])]
+def _check(query: str, k: int, mode: str) -> None:
+    if not query.strip():
+        raise InvalidError("There is nothing to search for.", hint='lh search "forklift operator, nights"')
+    if not 1 <= k <= MAX_K:
+        raise InvalidError(f"k is {k}; it can be 1 to {MAX_K:,}.", hint="-k 10")
+    if mode not in MODES:
+        raise InvalidError(f"There is no mode {mode!r}.", hint=f"One of: {', '.join(MODES)}.")
+
+
+def is_far(ranked: Ranked, mode: str = "hybrid") -> bool:
+    """Whether even the best of what was ranked is far from the query."""
+    return not len(ranked.rows) or float(ranked.scores[0]) < FAR_SCORE[mode]
+
+
+def _columns(manifest: Manifest, key: Column, columns: Sequence[str]) -> list[str]:
+    if not columns:
+        return shown_columns(manifest)
+    for name in columns:
+        if manifest.column(name) is None:
+            raise NotFoundError.named("column", name, (c.name for c in manifest.columns))
+    return list(dict.fromkeys([key.name, *columns]))
+
+
+def _from_files(opened: Opened, rows: Places, columns: Sequence[str]) -> pa.Table | None:
+    """The columns and, last, the text of ``rows`` from the row files; None when these do not have them."""
+    stored = [f"c:{name}" for name in columns]
+    if opened.rows is None or not len(rows) or not opened.rows.columns.issuperset(stored):
+        return None
+    table = opened.rows.take(opened.corpus.rows.places[rows], [*stored, "text"])
+    return None if table is None else table.rename_columns([*columns, "text"])

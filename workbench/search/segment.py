@@ -103,6 +103,19 @@ def read_segment(path: Path, identity: bytes, dimension: int, *, verify: bool) -
     return _parse(path.name, view, identity, dimension, verify=verify)
 
 
+def examine(path: Path) -> Segment | Unreadable:
+    """Read every byte of the segment at ``path``, whichever model it is of, or say what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+    except OSError as error:
+        return Unreadable(f"cannot be opened: {error.strerror}", foreign=True)
+    if len(head) < _HEADER_BYTES:
+        return Unreadable("cut off in its header", foreign=False)
+    _, _, length, _, owner, _, _ = _FIELDS.unpack_from(head)
+    return read_segment(path, owner, length, verify=True)
+
+
 def _parse(name: str, view: memoryview, identity: bytes, dimension: int, *, verify: bool) -> Segment | Unreadable:
     magic, version, length, count, owner, keys_crc, vectors_crc = _FIELDS.unpack_from(view)
     if magic != _MAGIC or version != VERSION:

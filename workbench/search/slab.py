@@ -48,6 +48,7 @@ class VectorSlab:
         self._seen: set[str] = set()
         self._table = KeyTable()
         self._blocks = Blocks(self.dimension)
+        self._segments: list[tuple[str, int]] = []
         self.skipped: dict[str, str] = {}
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,11 @@ class VectorSlab:
     def blocks(self) -> Blocks:
         """All vectors, numbered by position; later additions do not change a value already taken."""
         return self._blocks
+
+    @property
+    def segments(self) -> tuple[tuple[str, int], ...]:
+        """Name and rows of each segment, in the order of the positions."""
+        return tuple(self._segments)
 
     def find(self, keys: Keys) -> Positions:
         """Position of each of ``keys`` (m, 4), −1 where the slab has no vector for it."""
@@ -101,4 +107,5 @@ class VectorSlab:
                 path.unlink(missing_ok=True)
             return
         self._table.add(segment.keys)
+        self._segments.append((name, len(segment.keys)))
         self._blocks = Blocks(self.dimension, (*self._blocks.blocks, Block(segment.vectors)))
