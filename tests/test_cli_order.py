@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,14 @@ BANS = "client_id,worker_id,since,reason\nCL-1,2,2026-01-01,late\n"
 CLIENTS = "client_id,name,city,state,contact_name\nCL-1,Acme Steel Works,Gary,IN,Joan Park\n"
 
 
+LH = Path(sys.executable).with_name("lh")
+
+
+def piped(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``lh order - …`` in a process of its own that reads the text from stdin."""
+    return subprocess.run([LH, "order", "-", *words], input=text, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
 def lh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -33,8 +42,7 @@ def lh(
     monkeypatch.setenv("LH_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("COLUMNS", "160")
 
-    def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    def run(*words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(list(words))
         said = capsys.readouterr()
@@ -55,10 +63,11 @@ def test_an_order_shows_its_fields_with_their_words_then_the_workers_and_the_fun
     assert "→ 1 not barred by Acme Steel Works → 1 shown" in err
 
 
-def test_a_dash_reads_the_order_from_stdin(lh):
-    code, out, _ = lh("order", "-", "-k", "1", "--json", stdin="2 welders\nin Gary, IN\n")
-    (answer,) = json.loads(out)
-    assert code == 0
+@pytest.mark.usefixtures("lh")
+def test_a_dash_reads_the_order_from_stdin():
+    done = piped("2 welders\nin Gary, IN\n", "-k", "1", "--json")
+    (answer,) = json.loads(done.stdout)
+    assert done.returncode == 0
     assert answer["order"]["city"]["words"] == "Gary, IN"
     assert len(answer["results"]["hits"]) == 1
     assert answer["results"]["matching"] == 2
@@ -94,7 +103,8 @@ def test_a_text_that_asks_for_nobody_ends_with_1(lh):
     assert "names no role, paper, skill or shift to search by" in err
 
 
-def test_an_empty_order_is_refused(lh):
-    code, _, err = lh("order", "-", stdin=" \n")
-    assert code == 1
-    assert "The order is empty." in err
+@pytest.mark.usefixtures("lh")
+def test_an_empty_order_is_refused():
+    done = piped(" \n")
+    assert done.returncode == 1
+    assert "The order is empty." in done.stderr

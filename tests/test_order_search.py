@@ -203,6 +203,15 @@ def test_an_id_of_another_kind_bars_nobody_and_says_so(tmp_path):
         assert "no dataset do_not_return about workers" in said(wb, text)
 
 
+def test_a_roster_without_cities_and_roles_is_searched_and_that_is_said(tmp_path):
+    with desk(tmp_path, workers="worker_id,resume_text\n1,Welder in Gary.\n2,Cook in Flint.\n") as wb:
+        text = "2 welders in Gary, IN, OSHA-10 required, not Ann Lee"
+        assert found(wb, text) == {1, 2}
+        notes = said(wb, text)
+    for what in ("role Welder", "city Gary", "state IN", "OSHA-10", "Ann Lee"):
+        assert what in notes
+
+
 def test_a_refused_shift_bars_only_who_offers_no_other(bare):
     assert found(bare, "2 welders in Gary, no night shift people") == {1, 3, 5}
 

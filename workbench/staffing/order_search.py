@@ -8,13 +8,14 @@ from datetime import date, datetime
 from typing import Any
 
 from workbench.lake.lake import Lake
+from workbench.lake.manifest import Manifest
 from workbench.lake.query import Access
 from workbench.search.answer import Results
 from workbench.search.corpora import OnEmbed, key_column
 from workbench.search.searcher import MAX_K, Searcher
 from workbench.staffing.order_conditions import Condition, Desk, Unchecked
 from workbench.staffing.order_fields import Pay
-from workbench.staffing.orders import Order, Said
+from workbench.staffing.orders import Order, OrderSearch, Said
 from workbench.staffing.parties import KnownClient
 
 _LEAST_K = 10
@@ -84,15 +85,18 @@ def search_order(
     key = key_column(manifest)
     made = Desk(lake, manifest, key, order, search, today).made()
     conditions = tuple(one for one in made if isinstance(one, Condition))
-    notes = tuple(one.says for one in made if isinstance(one, Unchecked))
+    asked = {"role": search.role, "city": search.city, "state": search.state if search.city else ""}
+    missing = [f"{name} {value}" for name, value in asked.items() if value and not manifest.column(name)]
+    notes = tuple(f"Not compared: {one}, as {manifest.name} has no such column." for one in missing)
+    notes += tuple(one.says for one in made if isinstance(one, Unchecked))
     if not search.text:
         return OrderAnswer(
             order, None, conditions, ("The text names no role, paper, skill or shift to search by.", *notes)
         )
     options: dict[str, Any] = {
         "dataset": dataset,
-        "role": search.role,
-        "city": ", ".join(filter(None, [search.city, search.state])) if search.city else "",
+        "role": search.role if manifest.column("role") else "",
+        "city": _city(search, manifest),
         "exclude": search.excluded,
         "conditions": tuple((one.name, one.sql) for one in conditions),
         "k": min(max(_LEAST_K, _PER_PLACE * search.count), MAX_K) if k is None else k,
@@ -124,6 +128,12 @@ def known_clients(lake: Lake) -> tuple[KnownClient, ...]:
 def local_today() -> date:
     """Today where the reader is: what "tomorrow" counts from."""
     return datetime.now().astimezone().date()
+
+
+def _city(search: OrderSearch, manifest: Manifest) -> str:
+    if not (search.city and manifest.column("city")):
+        return ""
+    return f"{search.city}, {search.state}" if search.state and manifest.column("state") else search.city
 
 
 def _said(text: str, said: Said[Any]) -> dict[str, Any]:
