@@ -25,7 +25,7 @@ import workbench
 from workbench.session import Workbench
 
 SERVER_START_S = 60
-XDG = ("CONFIG", "CACHE", "DATA", "STATE")
+XDG = ("CONFIG", "DATA", "STATE")
 TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PAGER")
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=30)
@@ -34,19 +34,27 @@ settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def clean_environment() -> Iterator[None]:
-    """No setting, credential or terminal of the machine reaches a test or a process that it starts."""
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting, credential or terminal of the machine reaches a test or a process that it starts.
+
+    The cache is one for all tests: what is in it is named by its content, and embedding the trade dictionary anew for
+    each test would take minutes.
+    """
+    folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("LH_", "AWS_")) or name in TERMINAL:
                 patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("HOME", str(folder))
+        for kind in (*XDG, "CACHE"):
+            patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
         yield
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home folder of the test's own, also for the XDG variables."""
+    """An empty home folder of the test's own, also for the XDG variables but the cache."""
     folder = Path(tempfile.mkdtemp(prefix="home-", dir=tmp_path_factory.getbasetemp()))
     monkeypatch.setenv("HOME", str(folder))
     for kind in XDG:

@@ -152,7 +152,8 @@ class Workbench:
         # Its thresholds were measured with the embedded default, whatever model the corpora have.
         own = self.embedder if isinstance(self.embedder, WordllamaEmbedder) else WordllamaEmbedder()
         file = self.settings.synonyms_file
-        return open_trades(own, self._vectors(), synonyms=Path(file).expanduser() if file else None)
+        # The same for every lake, so one folder of this machine's cache holds it and no lake is touched for it.
+        return open_trades(own, self._cache() / "trades", synonyms=Path(file).expanduser() if file else None)
 
     @cached_property
     def vectors(self) -> VectorStore:
@@ -298,8 +299,10 @@ class Workbench:
         if isinstance(self.storage, LocalStorage):
             return self.storage.root / "_vectors"
         # Derived data of a bucket lives on this machine, one folder per lake.
-        cache = Path(self._environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "lakehouse" / self._lake_hash()
+        return self._cache() / self._lake_hash()
+
+    def _cache(self) -> Path:
+        return Path(self._environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakehouse"
 
     def _lake_hash(self) -> str:
         return hashlib.sha256(self.storage.url.encode()).hexdigest()[:16]

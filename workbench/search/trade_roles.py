@@ -131,7 +131,7 @@ def open_trades(embedder: Embedder, cache_dir: Path | None, *, synonyms: Path | 
 def _vectors(titles: Sequence[str], embedder: Embedder, cache_dir: Path | None) -> NDArray[np.float32]:
     if cache_dir is None:
         return _embed(titles, embedder)
-    slab = VectorSlab(cache_dir / embedder.digest[:16] / "trades", embedder)
+    slab = VectorSlab(cache_dir / embedder.digest[:16], embedder)
     keys = text_keys(titles)
     places = slab.find(keys)
     missing = np.flatnonzero(places == ABSENT)
