@@ -496,3 +496,11 @@ def test_an_index_is_made_once_and_a_graph_changes_no_answer(staffed, copied, tm
     graph.write_bytes(graph.read_bytes()[:-100])
     with workbench.connect(copied.settings.lake, folder=tmp_path) as opened:
         assert ids(opened.search("tow motor")) == ids(copied.search("tow motor"))
+
+
+def test_what_an_index_took_in_is_new_to_no_search(tmp_path):
+    (tmp_path / "workers.csv").write_text("worker_id,role,skills\n1,Welder,MIG\n2,Picker,RF\n", encoding="utf-8")
+    with workbench.connect(tmp_path / "lake", folder=tmp_path, search_log="false") as wb:
+        wb.ingest(tmp_path / "workers.csv", "workers")
+        assert wb.searcher.index("workers").corpus.embedded == 2
+        assert wb.search("welder").freshness.rows == 0

@@ -132,7 +132,7 @@ class Corpora:
                 self._build(manifest, corpus, probes, on_build)
                 seconds = time.perf_counter() - started
                 opened = self._assembled(manifest, corpus, (opened.words, opened.ranker.slots))
-            self._keep(_version_name(manifest), opened)
+            self._keep(_version_name(manifest), replace(opened, fresh_rows=0))
             facts = read_facts(self._graph_path(manifest))
             if facts is None:
                 return Indexed(stats)
