@@ -543,7 +543,6 @@ def handles(path: Path) -> int:
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed on Linux alone")
-@pytest.mark.filterwarnings("ignore:lance is not fork-safe")  # imported by another test of this process
 def test_a_fork_opens_the_file_for_itself(inner, disk):
     cached = CachedEmbedder(inner, EmbedCache(entries=0, disk=disk))
     cached.embed(["a"], side="query")

@@ -102,6 +102,8 @@ def on_terminal(*words: str, columns: int = 80, stop_at: str = "", **environ: st
     child, screen = pty.fork()
     if child == 0:
         clean = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+        # A test run in the background is deaf to Ctrl-C, and what it starts inherits that; a person's terminal is not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(LH, ["lh", *words], clean | {"TERM": "xterm-256color"} | environ)
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     seen, pressed, deadline = b"", 0.0, time.monotonic() + DEADLINE_S
