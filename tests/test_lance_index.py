@@ -62,9 +62,9 @@ def test_many_rows_are_found_with_and_without_a_condition(large, share):
     rng = np.random.default_rng(1)
     allowed = None if share is None else np.flatnonzero(rng.random(20_000) < share)
     assert index.clusters[0] == 141
-    # Lance trains its clusters from no seed: of 600 true neighbours six may be missed by promise, and then a few.
+    # Sixty queries, for Lance trains its clusters from no seed: with twenty, two missed rows were already too many.
     queries = vectors[rng.integers(0, 20_000, 60)] + np.float32(0.1)
-    assert recall(index, exact, queries, allowed=allowed) >= 0.98
+    assert recall(index, exact, queries, allowed=allowed) >= 0.99
     kinds = {None: "graph", 0.5: "graph", 0.12: "graph", 0.005: "rows"}
     assert index.search(vectors[0], 10, allowed=allowed).plan.kind == kinds[share]
 
