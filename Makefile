@@ -113,8 +113,8 @@ endef
 	$(call install,the workbench)
 
 .venv/.dev: .venv/.runtime
-	$(call install,the tools for tests,s3 excel,--group dev)
+	$(call install,the tools for tests,s3 excel notebook plot,--group dev)
 
 # Search engines to compare with: large, so nothing but `make bench` asks for them.
 .venv/.bench: .venv/.dev
-	$(call install,the engines to compare with,s3 excel,--group dev --group bench)
+	$(call install,the engines to compare with,s3 excel notebook plot,--group dev --group bench)

@@ -68,13 +68,13 @@ class _Base:
 class _Ours(_Base):
     """PlannedIndex: graph, codes, planner."""
 
-    modules = ("workbench.search.planned", "workbench.search.graph", "hnswlib", "numkong")
+    modules = ("workbench.search.graphs.planned", "workbench.search.graphs.graph", "hnswlib", "numkong")
     efforts = _GRAPH_EFFORTS
     graph_wanted: ClassVar[bool] = True
 
     def build(self) -> None:
-        from workbench.search.codes import encode
-        from workbench.search.graph import Graph
+        from workbench.search.graphs.graph import Graph
+        from workbench.search.vectors.codes import encode
 
         self.codes = encode(self.blocks())
         if self.graph_wanted:
@@ -82,9 +82,9 @@ class _Ours(_Base):
             self.graph.save(self.folder / "our.graph")
 
     def open(self) -> None:
-        from workbench.search.codes import encode
-        from workbench.search.graph import Graph
-        from workbench.search.planned import PlannedIndex
+        from workbench.search.graphs.graph import Graph
+        from workbench.search.graphs.planned import PlannedIndex
+        from workbench.search.vectors.codes import encode
 
         blocks = self.blocks()
         self.graph = Graph.load(self.folder / "our.graph", blocks.dimension)
@@ -98,7 +98,7 @@ class _Ours(_Base):
         return self.index.search(query, K, allowed=None if wanted is None else wanted.mask).ids
 
     def blocks(self) -> Any:
-        from workbench.search.scan import Block, Blocks
+        from workbench.search.vectors.scan import Block, Blocks
 
         return Blocks(self.data.vectors.shape[1], (Block(np.asarray(self.data.vectors)),))
 
@@ -387,8 +387,8 @@ def _arrow(data: Data) -> Any:
 
 def same_graph(ours: Engine) -> dict[str, Engine]:
     """Bare hnswlib over the file of our graph, and ours with costs by which the planner always takes the graph."""
-    from workbench.search.costs import Costs
-    from workbench.search.planned import PlannedIndex
+    from workbench.search.graphs.costs import Costs
+    from workbench.search.graphs.planned import PlannedIndex
 
     assert isinstance(ours, _Ours)
     bare = _Hnswlib(ours.data, ours.folder)

@@ -117,7 +117,7 @@ def load(folder: Path) -> Data:
 
 def texts_of(wb: Any) -> tuple[list[int], list[str]]:
     """Ids and texts of all workers, as they are indexed."""
-    from workbench.search.template import text_template
+    from workbench.search.texts.template import text_template
 
     template = text_template(wb.lake.get("workers").columns)
     rows = wb.sql(f"SELECT worker_id, {template.to_sql()} AS text FROM workers", show_pii=True).table

@@ -36,7 +36,7 @@ def graph_build(data: Data, rows: int, rounds: int) -> None:
     """Print the build of our graph against hnswlib's ``add_items``, CPU seconds."""
     import hnswlib
 
-    from workbench.search.graph import Graph
+    from workbench.search.graphs.graph import Graph
 
     vectors = np.ascontiguousarray(data.vectors[:rows])
 
@@ -54,7 +54,7 @@ def graph_build(data: Data, rows: int, rounds: int) -> None:
 def _intake(embedder: Any, texts: list[str], rounds: int) -> None:
     import pyarrow as pa
 
-    from workbench.search.corpus import embed_corpus
+    from workbench.search.texts.corpus import embed_corpus
 
     batch = pa.RecordBatch.from_pydict({"id": np.arange(len(texts)), "text": texts})
 
@@ -71,7 +71,7 @@ def _intake(embedder: Any, texts: list[str], rounds: int) -> None:
 
 
 def _cache(embedder: Any, words: tuple[str, ...]) -> None:
-    from workbench.search.cache import CachedEmbedder, EmbedCache
+    from workbench.search.embedding.cache import CachedEmbedder, EmbedCache
 
     cached = CachedEmbedder(embedder, EmbedCache())
     texts = list(words)

@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 import workbench
-from workbench.search.evaluate import Ranking, Report, System, evaluate
-from workbench.search.index import BlockIndex
-from workbench.search.template import text_template
+from workbench.search.ranking.evaluate import Ranking, Report, System, evaluate
+from workbench.search.texts.template import text_template
+from workbench.search.vectors.index import BlockIndex
 from workbench.staffing import write_workers
 from workbench.staffing.labelled import read_labelled
 

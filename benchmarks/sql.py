@@ -18,8 +18,8 @@ from pathlib import Path
 from _sides import Sample, heading, in_turn, table
 
 import workbench
-from workbench.lake.manifest import Column
-from workbench.lake.relation import uris
+from workbench.lake.sql.relation import uris
+from workbench.lake.tables.manifest import Column
 
 ONE_ROW = "SELECT role FROM workers WHERE worker_id = 4711"
 TEN = (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.search.asked import Asked, Names, parse
+from workbench.search.reading.asked import Asked, Names, parse
 
 NAMES = Names(roles=("Forklift Operator", "Welder", "CDL-A Driver"), cities=("Joliet", "South Bend", "St. Louis"))
 

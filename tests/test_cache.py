@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, InvalidError, ProviderError, TooLargeError
-from workbench.search.cache import CachedEmbedder, EmbedCache
-from workbench.search.disk_cache import FORMAT, DiskCache
-from workbench.search.embed import check_texts
-from workbench.search.local_server import LocalServer
-from workbench.search.ollama import OllamaEmbedder
+from workbench.search.embedding.cache import CachedEmbedder, EmbedCache
+from workbench.search.embedding.disk_cache import FORMAT, DiskCache
+from workbench.search.embedding.embed import check_texts
+from workbench.search.embedding.local_server import LocalServer
+from workbench.search.embedding.ollama import OllamaEmbedder
 
 ROOT = Path(__file__).parents[1]
 DIMENSION = 8
@@ -482,8 +482,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, "tests")
 from test_cache import Counted
-from workbench.search.cache import CachedEmbedder, EmbedCache
-from workbench.search.disk_cache import DiskCache
+from workbench.search.embedding.cache import CachedEmbedder, EmbedCache
+from workbench.search.embedding.disk_cache import DiskCache
 cached = CachedEmbedder(Counted(), EmbedCache(entries=0, disk=DiskCache(Path(sys.argv[1]))))
 for turn in range(int(sys.argv[2]), int(sys.argv[3])):
     cached.embed([f"worker {turn} {number}" for number in range(20)], side="query")
@@ -559,7 +559,7 @@ def test_a_fork_opens_the_file_for_itself(inner, disk):
 
 
 def test_a_text_beyond_the_window_is_not_kept_and_the_others_are(disk):
-    from workbench.search.embed import WordllamaEmbedder
+    from workbench.search.embedding.embed import WordllamaEmbedder
 
     with LocalServer(WordllamaEmbedder(), model="demo", window_words=60) as server:
         ollama = OllamaEmbedder("demo", url=server.url)

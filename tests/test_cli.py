@@ -28,7 +28,7 @@ import workbench
 from workbench.cli import grid, show
 from workbench.cli.app import COMMANDS, app
 from workbench.cli.entry import main
-from workbench.lake.manifest import Column
+from workbench.lake.tables.manifest import Column
 
 LH = Path(sys.executable).with_name("lh")
 LONG_QUERY = "SELECT count(*) FROM range(10000000000) t(a), range(100) u(b) WHERE a % 7 = b"

@@ -49,6 +49,7 @@ CASES = [
     Case("expire workers", 2, ("--keep",), "lh expire --help"),
     Case("expire workers --keep 0", 2, ("--keep",), "lh expire --help"),
     Case("search truck -k 0", 2, ("-k",), "lh search --help"),
+    Case("search '-nights'", 2, ("-n",), "lh search -- TEXT"),
     # The lake.
     Case("ls --lake ''", 2, ("empty",), "s3://"),
     Case("ls --lake roster.csv", 2, ("roster.csv is a file",), "lh ingest FILE"),

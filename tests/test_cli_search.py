@@ -18,9 +18,10 @@ import workbench
 from workbench.cli import reasons
 from workbench.cli.entry import main
 from workbench.cli.search import Build
-from workbench.search.fusion import Part
-from workbench.search.hits import Hit
-from workbench.search.tuning import Chosen, load_weights, save_weights
+from workbench.search.lexical.question import ask
+from workbench.search.ranking.fusion import Part
+from workbench.search.ranking.hits import Hit
+from workbench.search.ranking.tuning import Chosen, load_weights, save_weights
 from workbench.staffing import write_csvs
 
 LH = Path(sys.executable).with_name("lh")
@@ -229,7 +230,7 @@ def test_a_text_is_cut_around_the_words_that_speak_for_it(room: int) -> None:
 
 
 def test_a_row_without_a_reason_is_said_to_have_none() -> None:
-    bare = Hit(1, 0.0, (Part("words", 0.0, 1.0),))
+    bare = Hit(1, 0.0, (Part("words", 0.0, 1.0),), ask(""))
     assert reasons.hit_lines(1, bare, 80) == ["  1. no shared word · nothing speaks for it"]
 
 

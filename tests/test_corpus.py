@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError, ProviderError
-from workbench.search.corpus import Corpus, embed_corpus, forget_corpus, open_corpus, saved_rows
-from workbench.search.embed import WordllamaEmbedder, check_texts
-from workbench.search.keys import ABSENT, text_keys
-from workbench.search.slab import VectorSlab
+from workbench.search.embedding.embed import WordllamaEmbedder, check_texts
+from workbench.search.texts.corpus import Corpus, embed_corpus, forget_corpus, open_corpus, saved_rows
+from workbench.search.texts.slab import VectorSlab
+from workbench.search.vectors.keys import ABSENT, text_keys
 
 ROOT = Path(__file__).parent.parent
 
@@ -408,8 +408,8 @@ CHILD = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from workbench.search.corpus import embed_corpus
-from workbench.search.embed import WordllamaEmbedder
+from workbench.search.texts.corpus import embed_corpus
+from workbench.search.embedding.embed import WordllamaEmbedder
 
 def batches(count):
     for start in range(0, count, 500):

@@ -18,17 +18,17 @@ import pytest
 
 from workbench.lake.drill import Plan, drill, judge, open_by_url
 from workbench.lake.drill_crew import BATCH_ROWS, PHASES, SHARED, STOP, Post, read, rows, unlike
-from workbench.lake.report import Request
-from workbench.lake.s3 import open_storage
-from workbench.lake.stage import dead, place, stage, sweep
-from workbench.lake.storage import Entry, LocalStorage, Storage
+from workbench.lake.loading.report import Request
+from workbench.lake.tables.s3 import open_storage
+from workbench.lake.tables.stage import dead, place, stage, sweep
+from workbench.lake.tables.storage import Entry, LocalStorage, Storage
 
 SHORT = Plan(writers=3, readers=1, batches=1, kills=8, seed=3)
 HOLD = """
 import sys
 from pathlib import Path
-from workbench.lake.stage import stage
-from workbench.lake.storage import LocalStorage
+from workbench.lake.tables.stage import stage
+from workbench.lake.tables.storage import LocalStorage
 with stage(LocalStorage(Path(sys.argv[1]))) as folder:
     (folder / "rows.parquet").write_text("half")
     print(folder.name, flush=True)
@@ -239,7 +239,7 @@ def test_a_bucket_has_its_workplaces_in_a_folder_of_the_users_own(s3_bucket):
 
 
 def test_a_workplace_in_a_folder_of_somebody_else_is_refused(tmp_path, s3_bucket, monkeypatch):
-    code = "from workbench.lake.stage import stage; from workbench.lake.s3 import open_storage; "
+    code = "from workbench.lake.tables.stage import stage; from workbench.lake.tables.s3 import open_storage; "
     code += f"stage(open_storage({s3_bucket!r})).__enter__()"
     (tmp_path / f"lakehouse-staging-{getpass.getuser()}").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "elsewhere").mkdir()

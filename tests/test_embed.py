@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from workbench.errors import InvalidError, MissingExtraError
-from workbench.search.embed import WordllamaEmbedder, token_counts
+from workbench.search.embedding.embed import WordllamaEmbedder, token_counts
 from workbench.trades.dictionary import Dictionary
 
 
@@ -85,7 +85,7 @@ def test_a_text_has_no_longest_length(embedder):
 def test_it_loads_without_importing_the_package_without_network_and_without_a_home(tmp_path):
     script = (
         "import sys, logging\n"
-        "from workbench.search.embed import WordllamaEmbedder\n"
+        "from workbench.search.embedding.embed import WordllamaEmbedder\n"
         "assert not {'tokenizers', 'safetensors', 'wordllama'} & sys.modules.keys()\n"
         "vector = WordllamaEmbedder().embed(['welder'], side='query')\n"
         "assert not {'wordllama', 'requests', 'pydantic'} & sys.modules.keys()\n"
@@ -112,7 +112,7 @@ def test_a_missing_package_names_it_and_the_command():
         "sys.modules['wordllama'] = None\n"
         "sys.path_importer_cache.clear()\n"
         "from workbench.errors import MissingExtraError\n"
-        "from workbench.search.embed import WordllamaEmbedder\n"
+        "from workbench.search.embedding.embed import WordllamaEmbedder\n"
         "try:\n    WordllamaEmbedder()\n"
         "except MissingExtraError as error:\n    print(error)\n"
     )

@@ -8,8 +8,8 @@ import pytest
 
 import workbench
 from workbench.errors import ConfigError, NotFoundError, ProviderError
-from workbench.search.embed import WordllamaEmbedder
-from workbench.search.local_server import LocalServer
+from workbench.search.embedding.embed import WordllamaEmbedder
+from workbench.search.embedding.local_server import LocalServer
 from workbench.session import Workbench
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.search.evaluate import (
+from workbench.search.ranking.evaluate import (
     ALL,
     Labelled,
     Ranking,
@@ -23,7 +23,7 @@ from workbench.search.evaluate import (
     recall,
     reciprocal_rank,
 )
-from workbench.search.noise import bootstrap, paired, share
+from workbench.search.ranking.noise import bootstrap, paired, share
 
 ROWS = {"right": {1, 2, 3}, "near": {3, 4, 5}, "one": {9}, "none": set()}
 

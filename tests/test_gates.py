@@ -9,7 +9,7 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryError
-from workbench.search.near import within
+from workbench.search.reading.near import within
 from workbench.session import Workbench
 from workbench.staffing import read_places
 

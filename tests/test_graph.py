@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from workbench.errors import ConfigError, DimensionError, InvalidError, TooLargeError
-from workbench.search.copies import Groups, marks_of
-from workbench.search.distance import distances
-from workbench.search.graph import Graph, estimate
-from workbench.search.graph_child import build_apart
-from workbench.search.hnsw import HnswIndex
-from workbench.search.scan import Block, Blocks
-from workbench.search.turns import ReadWriteLock
+from workbench.search.graphs.copies import Groups, marks_of
+from workbench.search.graphs.graph import Graph, estimate
+from workbench.search.graphs.graph_child import build_apart
+from workbench.search.graphs.hnsw import HnswIndex
+from workbench.search.graphs.turns import ReadWriteLock
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.scan import Block, Blocks
 
 D = 16
 
@@ -203,7 +203,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from workbench.errors import ConfigError
-from workbench.search.graph import Graph
+from workbench.search.graphs.graph import Graph
 graph = Graph.load(Path(sys.argv[1]), 16)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -225,7 +225,7 @@ def test_a_full_disk_is_noticed_and_leaves_the_old_graph(saved):
 SAVER = """
 import sys
 from pathlib import Path
-from workbench.search.graph import Graph
+from workbench.search.graphs.graph import Graph
 path = Path(sys.argv[1])
 graph = Graph.load(path, 16)
 print("ready", flush=True)

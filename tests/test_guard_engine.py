@@ -9,8 +9,8 @@ import pytest
 
 import workbench
 from workbench.errors import QueryError
-from workbench.lake import guard
-from workbench.lake.parser import Parser
+from workbench.lake.sql import guard
+from workbench.lake.sql.parser import Parser
 
 # Functions that somebody looked at and left out: settings, variables, session, catalog, waiting, logging, errors that
 # say their argument, binary states of the engine, files. A function that is on neither list fails the test below.

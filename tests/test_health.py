@@ -20,9 +20,9 @@ import pytest
 import workbench
 from workbench.cli.admin import compiler, packages, python, vectors
 from workbench.lake import health, leftovers
-from workbench.lake.catalog import Catalog
-from workbench.lake.s3 import S3Storage, load_credentials
-from workbench.lake.storage import LocalStorage
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.s3 import S3Storage, load_credentials
+from workbench.lake.tables.storage import LocalStorage
 
 SECRET = "s3cr3t-V4lue"
 START_S = 60

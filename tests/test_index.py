@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import DimensionError, InvalidError
-from workbench.search.distance import distances
-from workbench.search.index import ExactIndex
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.index import ExactIndex
 
 vector = st.lists(st.sampled_from([-1.0, 0.5, 1.0, 2.0]), min_size=3, max_size=3)
 step = st.one_of(

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake import infer
-from workbench.lake.engine import connect
-from workbench.lake.mapping import quote
+from workbench.lake.loading import infer
+from workbench.lake.sql.engine import connect
+from workbench.lake.tables.mapping import quote
 
 
 @pytest.fixture(scope="module")

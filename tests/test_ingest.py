@@ -218,7 +218,7 @@ def test_text_keeps_every_cell_exactly(wb, tmp_path):
 
 
 def reading(**options):
-    from workbench.lake.sources import Reading
+    from workbench.lake.files.sources import Reading
 
     return Reading(**options)
 

@@ -15,7 +15,7 @@ import pytest
 
 import workbench
 from workbench.lake.lake import Lake
-from workbench.lake.storage import LocalStorage
+from workbench.lake.tables.storage import LocalStorage
 from workbench.search.journal import DATASET, Journal, SearchEntry
 
 ENTRY = SearchEntry("forklift operator", "workers", 3, [7, "w-9"], "state = 'IL'", "order 12", {"k": 10})

@@ -12,7 +12,7 @@ import pytest
 import tantivy
 
 import workbench
-from workbench.search.evaluate import Labelled, Ranking, evaluate
+from workbench.search.ranking.evaluate import Labelled, Ranking, evaluate
 from workbench.staffing import SHIFTS, offers_shift_sql, read_trades, write_workers
 from workbench.staffing.labelled import CLASSES, read_labelled
 from workbench.trades.dictionary import Dictionary

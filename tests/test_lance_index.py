@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from workbench.errors import ConfigError, DimensionError, InvalidError, MissingExtraError
-from workbench.search.distance import distances
-from workbench.search.index import ExactIndex
-from workbench.search.lance_index import LanceIndex
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.index import ExactIndex
+from workbench.search.vectors.lance_index import LanceIndex
 
 D = 32
 ADDER = """
 import sys
 from pathlib import Path
 import numpy as np
-from workbench.search.lance_index import LanceIndex
+from workbench.search.vectors.lance_index import LanceIndex
 index = LanceIndex(Path(sys.argv[1]), 32, index_from=500)
 for n in range(1000):
     rng = np.random.default_rng(n)
@@ -203,7 +203,7 @@ def test_without_pylance_the_command_that_installs_it_is_named(tmp_path, monkeyp
 
 
 def test_lance_is_loaded_by_nobody_else():
-    code = "import sys, workbench.search.lance_index; print('lance' in sys.modules)"
+    code = "import sys, workbench.search.vectors.lance_index; print('lance' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent
     )

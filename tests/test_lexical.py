@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import BusyError, ConfigError, InvalidError
-from workbench.search.bm25 import Costs, ideal
-from workbench.search.keys import text_keys
-from workbench.search.lexical import Habits, LexicalIndex, open_lexical
-from workbench.search.question import Question, Term, ask, matched
-from workbench.search.words import index_terms
+from workbench.search.lexical.bm25 import Costs, ideal
+from workbench.search.lexical.lexical import Habits, LexicalIndex, open_lexical
+from workbench.search.lexical.question import Question, Term, ask, matched
+from workbench.search.lexical.words import index_terms
+from workbench.search.vectors.keys import text_keys
 
 WORDS = [
     "forklift",
@@ -376,8 +376,8 @@ def test_wrong_arguments(tmp_path):
 ADDING = """
 import sys
 from pathlib import Path
-from workbench.search.keys import text_keys
-from workbench.search.lexical import Habits, open_lexical
+from workbench.search.vectors.keys import text_keys
+from workbench.search.lexical.lexical import Habits, open_lexical
 index = open_lexical(Path(sys.argv[1]), create=True, habits=Habits(batch_texts=40))
 start = int(sys.argv[2])
 while True:

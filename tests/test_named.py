@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 import workbench
 from workbench.errors import BusyError, ConflictError, DimensionError, InvalidError, NotFoundError
-from workbench.lake.catalog import Catalog
-from workbench.lake.s3 import open_storage
-from workbench.lake.storage import LocalStorage
-from workbench.search import vector_table
-from workbench.search.distance import distances
-from workbench.search.named import VectorStore
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.s3 import open_storage
+from workbench.lake.tables.storage import LocalStorage
+from workbench.search.named import table as vector_table
+from workbench.search.named.store import VectorStore
+from workbench.search.vectors.distance import distances
 
 DIMENSION = 4
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.search.near import Spot, distance_miles, find, spots, within
+from workbench.search.reading.near import Spot, distance_miles, find, spots, within
 from workbench.staffing import read_places
 
 PLACES = read_places()

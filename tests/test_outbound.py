@@ -22,8 +22,8 @@ from workbench.errors import (
     RateLimitedError,
 )
 from workbench.outbound import Endpoint, Outbound, Patience, Secret
-from workbench.search.embed import WordllamaEmbedder
-from workbench.search.local_server import LocalServer, Reply, drop, hang, redirect, refuse, web_page
+from workbench.search.embedding.embed import WordllamaEmbedder
+from workbench.search.embedding.local_server import LocalServer, Reply, drop, hang, redirect, refuse, web_page
 
 KEY = "very-secret-0123456789"
 BODY = {"model": "demo", "input": ["forklift operator"]}

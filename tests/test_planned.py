@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError
-from workbench.search.chosen import Chosen
-from workbench.search.codes import candidates, encode, nearest_by_codes
-from workbench.search.costs import Costs, measure
-from workbench.search.distance import distances
-from workbench.search.graph import Graph
-from workbench.search.planned import GONE, PlannedIndex
-from workbench.search.scan import Block, Blocks, nearest
+from workbench.search.graphs.costs import Costs, measure
+from workbench.search.graphs.graph import Graph
+from workbench.search.graphs.planned import GONE, PlannedIndex
+from workbench.search.vectors.chosen import Chosen
+from workbench.search.vectors.codes import candidates, encode, nearest_by_codes
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.scan import Block, Blocks, nearest
 
 D = 16
 N = 3000

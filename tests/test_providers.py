@@ -20,15 +20,15 @@ from workbench.errors import (
     TooLargeError,
 )
 from workbench.outbound import Secret
-from workbench.search.embed import Embedder, WordllamaEmbedder
-from workbench.search.intake import gather
-from workbench.search.local_server import LocalServer, Reply, alter, drop, hang, refuse, web_page
-from workbench.search.ollama import OllamaEmbedder, installed_models
-from workbench.search.openai import OpenAIEmbedder
-from workbench.search.prefixes import NONE, TABLE, Prefixes, prefixes_of
-from workbench.search.remote import RemoteEmbedder, is_too_long
-from workbench.search.slab import VectorSlab
-from workbench.search.whole import embed_whole
+from workbench.search.embedding.embed import Embedder, WordllamaEmbedder
+from workbench.search.embedding.local_server import LocalServer, Reply, alter, drop, hang, refuse, web_page
+from workbench.search.embedding.ollama import OllamaEmbedder, installed_models
+from workbench.search.embedding.openai import OpenAIEmbedder
+from workbench.search.embedding.prefixes import NONE, TABLE, Prefixes, prefixes_of
+from workbench.search.embedding.remote import RemoteEmbedder, is_too_long
+from workbench.search.embedding.whole import embed_whole
+from workbench.search.texts.intake import gather
+from workbench.search.texts.slab import VectorSlab
 
 NOMIC = "nomic-embed-text"
 

@@ -10,8 +10,8 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryError, QueryTimeoutError
-from workbench.lake.engine import Watch
-from workbench.lake.query import Access
+from workbench.lake.sql.engine import Watch
+from workbench.lake.sql.query import Access
 
 ROSTER = (
     "worker_id,name,city,phone,notes\n1,Ann Lee,Joliet,815-555-0100,calls 312-555-0199\n"

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.lake.manifest import Column
-from workbench.search.corpus import Corpus, embed_corpus
-from workbench.search.distance import distances
-from workbench.search.embed import WordllamaEmbedder, check_texts
-from workbench.search.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
-from workbench.search.keys import ABSENT
-from workbench.search.lexical import open_lexical
-from workbench.search.planned import PlannedIndex
-from workbench.search.question import ask
-from workbench.search.ranker import Probe, Ranked, Ranker
-from workbench.search.template import text_template
+from workbench.lake.tables.manifest import Column
+from workbench.search.embedding.embed import WordllamaEmbedder, check_texts
+from workbench.search.graphs.planned import PlannedIndex
+from workbench.search.lexical.lexical import open_lexical
+from workbench.search.lexical.question import ask
+from workbench.search.ranking.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
+from workbench.search.ranking.ranker import Probe, Ranked, Ranker
+from workbench.search.texts.corpus import Corpus, embed_corpus
+from workbench.search.texts.template import text_template
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.keys import ABSENT
 from workbench.staffing import write_workers
 
 VOCABULARY = ("forklift", "welder", "nights", "picker", "OSHA-30", "reach truck", "nurse", "cook")

@@ -12,9 +12,9 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError
-from workbench.lake.dialect import Overrides
-from workbench.lake.report import Report
-from workbench.lake.sources import Reading
+from workbench.lake.files.dialect import Overrides
+from workbench.lake.files.sources import Reading
+from workbench.lake.loading.report import Report
 
 
 def read(folder: Path, body: bytes, name: str = "file.csv", *, text: bool = False, **overrides) -> tuple[Report, list]:

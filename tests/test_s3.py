@@ -10,8 +10,8 @@ import pytest
 
 import workbench
 from workbench.errors import ConfigError, NotFoundError, ProviderError
-from workbench.lake.s3 import Credentials, load_credentials, open_storage
-from workbench.lake.storage import LocalStorage
+from workbench.lake.tables.s3 import Credentials, load_credentials, open_storage
+from workbench.lake.tables.storage import LocalStorage
 
 SECRET = "s3cr3t-value"
 INSIDE = re.compile(r"Error:|Errno|Exception|Kernel|botocore|os error|\\x1b|<\\?xml")

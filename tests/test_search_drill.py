@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.lake.report import Request
+from workbench.lake.loading.report import Request
 from workbench.search import drill_crew
 from workbench.search.drill import Plan, drill
 from workbench.search.drill_crew import BATCH_ROWS, DATASET, PHASES, Place, Post, check, rows, vector

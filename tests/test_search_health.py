@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from workbench.lake.report import Request
+from workbench.lake.loading.report import Request
 from workbench.search.drill_crew import BATCH_ROWS, DATASET, Place, Post, rows
 from workbench.search.health import checks
 

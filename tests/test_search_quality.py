@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.search.evaluate import ALL, Report
+from workbench.search.ranking.evaluate import ALL, Report
 from workbench.search.trial import Trial
 from workbench.staffing.labelled import read_labelled
 

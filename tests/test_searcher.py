@@ -504,3 +504,16 @@ def test_what_an_index_took_in_is_new_to_no_search(tmp_path):
         wb.ingest(tmp_path / "workers.csv", "workers")
         assert wb.searcher.index("workers").corpus.embedded == 2
         assert wb.search("welder").freshness.rows == 0
+
+
+def test_an_id_to_leave_out_that_is_nobody_is_told(staffed):
+    found = staffed.search("welder -W-99999999", exclude=["W-88888888", 3])
+    assert "workers has no row W-99999999, W-88888888: nobody was left out for it." in found.notes
+    assert not any("no row" in note for note in staffed.search("welder", exclude=[3]).notes)
+
+
+def test_a_city_where_nobody_is_names_those_written_alike(staffed):
+    found = staffed.search("welder", city="Jolliet")
+    assert not found.hits
+    assert "Nobody is in Jolliet. Did you mean Joliet?" in found.notes
+    assert not any("Nobody is" in note for note in staffed.search("welder", city="Joliet").notes)

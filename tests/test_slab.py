@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, DimensionError, InvalidError
-from workbench.search.keys import KeyTable, text_keys
-from workbench.search.segment import write_segment
-from workbench.search.slab import VectorSlab
+from workbench.search.texts.slab import VectorSlab
+from workbench.search.vectors.keys import KeyTable, text_keys
+from workbench.search.vectors.segment import write_segment
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def test_a_full_disk_is_an_error_with_a_hint_and_leaves_nothing(tmp_path):
     script = (
         "import resource, signal, sys, pathlib, numpy as np\n"
         "from workbench.errors import ConfigError\n"
-        "from workbench.search.segment import write_segment\n"
+        "from workbench.search.vectors.segment import write_segment\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "folder = pathlib.Path(sys.argv[1])\n"
@@ -231,7 +231,7 @@ def test_a_writer_killed_at_any_byte_leaves_no_segment(tmp_path, size_bytes):
     # The default action of SIGXFSZ kills the process in the write that passes the limit.
     script = (
         "import resource, sys, signal, pathlib, numpy as np\n"
-        "from workbench.search.segment import write_segment\n"
+        "from workbench.search.vectors.segment import write_segment\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))\n"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workbench.search.asked import parse
-from workbench.search.spelling import Change, Spelling, Titles, Vocabulary
-from workbench.search.vocabulary import english, usual_short_words, words_meant
-from workbench.search.words import fold, index_terms, stem
+from workbench.search.lexical.words import fold, index_terms, stem
+from workbench.search.reading.asked import parse
+from workbench.search.reading.spelling import Change, Spelling, Titles, Vocabulary
+from workbench.search.reading.vocabulary import english, usual_short_words, words_meant
 from workbench.trades.dictionary import Dictionary
 
 ROLES = [

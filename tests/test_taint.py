@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import workbench
 from workbench.errors import QueryError
-from workbench.lake.engine import scrub
+from workbench.lake.sql.engine import scrub
 
 WORKERS = pa.table(
     {

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake.manifest import Column
-from workbench.search.template import text_template
+from workbench.lake.tables.manifest import Column
+from workbench.search.texts.template import text_template
 
 
 def text_of(columns: list[Column], row: dict[str, object], chosen: tuple[str, ...] = ()) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from workbench.cli.role import told
 from workbench.errors import ConfigError, DimensionError, InvalidError, NotFoundError
-from workbench.search.embed import WordllamaEmbedder
+from workbench.search.embedding.embed import WordllamaEmbedder
 from workbench.search.trade_roles import Trades, open_trades
 from workbench.trades.dictionary import Dictionary, pack, unpack
 from workbench.trades.overlap import WordOverlap

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import ConfigError
-from workbench.search.evaluate import Labelled
-from workbench.search.fusion import Weights
+from workbench.search.ranking.evaluate import Labelled
+from workbench.search.ranking.fusion import Weights
+from workbench.search.ranking.tuning import GRID, Chosen, load_weights, save_weights, weights_path
 from workbench.search.trial import Trial
-from workbench.search.tuning import GRID, Chosen, load_weights, save_weights, weights_path
 
 LABELLED = (
     *(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryError
-from workbench.lake.versions import moment, parse_ref, ref_sql, rewrite_versions
+from workbench.lake.sql.versions import moment, parse_ref, ref_sql, rewrite_versions
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workbench.search.question import Needle, ask, matched
-from workbench.search.words import EMPTY_WORDS, fold, index_terms, stem, tokens
+from workbench.search.lexical.question import Needle, ask, matched
+from workbench.search.lexical.words import EMPTY_WORDS, fold, index_terms, stem, tokens
 
 ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
 SPOKEN = st.text(alphabet="abOSHA 30-.’'+#éß\u0301ﬁ½,_\n12", max_size=40)

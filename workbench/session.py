@@ -23,20 +23,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     # the engines are loaded by the verbs that use them, so that each waits for its own only
-    from workbench.lake.catalog import Catalog
-    from workbench.lake.engine import Progress, Watch
+    from workbench.lake.expectations import Expectation
+    from workbench.lake.findings import Finding
     from workbench.lake.health import Check
     from workbench.lake.lake import Lake
-    from workbench.lake.manifest import Manifest
-    from workbench.lake.query import Answer, Params
-    from workbench.lake.report import Report
-    from workbench.lake.storage import Storage
+    from workbench.lake.loading.report import Report
+    from workbench.lake.sql.engine import Progress, Watch
+    from workbench.lake.sql.binding import Params
+    from workbench.lake.sql.lazy import Relation
+    from workbench.lake.sql.query import Answer
+    from workbench.lake.tables.catalog import Catalog
+    from workbench.lake.tables.manifest import Manifest
+    from workbench.lake.tables.storage import Storage
     from workbench.search.answer import Results, WhyNot
-    from workbench.search.cache import CachedEmbedder
     from workbench.search.corpora import OnEmbed
-    from workbench.search.embed import Embedder, Side
+    from workbench.search.embedding.cache import CachedEmbedder
+    from workbench.search.embedding.embed import Embedder, Side
     from workbench.search.journal import Journal
-    from workbench.search.named import VectorStore
+    from workbench.search.named.store import VectorStore
     from workbench.search.searcher import Searcher
     from workbench.search.trade_roles import Trades
     from workbench.staffing.order_search import OrderAnswer
@@ -85,7 +89,7 @@ class Workbench:
     @cached_property
     def storage(self) -> Storage:
         """Where the lake's bytes live."""
-        from workbench.lake.s3 import open_storage
+        from workbench.lake.tables.s3 import open_storage
 
         secrets_file = Path(self.settings.secrets_file).expanduser()
         return open_storage(self.settings.lake, environ=self._environ, secrets_file=secrets_file)
@@ -93,8 +97,8 @@ class Workbench:
     @cached_property
     def lake(self) -> Lake:
         """Datasets: ingest, SQL, snapshots, rejects, exports."""
-        from workbench.lake.engine import Limits
         from workbench.lake.lake import Lake
+        from workbench.lake.sql.engine import Limits
 
         s = self.settings
         return Lake(
@@ -125,7 +129,7 @@ class Workbench:
     def embedder(self) -> Embedder:
         """What makes texts into vectors: the setting ``embedder``."""
         from workbench.outbound import Secret
-        from workbench.search.providers import Servers, open_embedder
+        from workbench.search.embedding.providers import Servers, open_embedder
 
         s = self.settings
         key = Secret(s.embeddings_key, Path(s.secrets_file).expanduser(), "embeddings", self._environ)
@@ -135,9 +139,9 @@ class Workbench:
     @cached_property
     def query_embedder(self) -> CachedEmbedder:
         """The embedder behind a cache, for queries: in memory, and on disk when a server makes the vectors."""
-        from workbench.search.cache import CachedEmbedder, EmbedCache
-        from workbench.search.disk_cache import DiskCache
-        from workbench.search.providers import EMBEDDED, cache_folder
+        from workbench.search.embedding.cache import CachedEmbedder, EmbedCache
+        from workbench.search.embedding.disk_cache import DiskCache
+        from workbench.search.embedding.providers import EMBEDDED, cache_folder
 
         # The embedded default is as fast as a look into the disk's cache.
         disk = None if self.settings.embedder == EMBEDDED else DiskCache(cache_folder(self._vectors()))
@@ -146,7 +150,7 @@ class Workbench:
     @cached_property
     def trades(self) -> Trades:
         """The dictionary of occupations, with the operator's own synonyms."""
-        from workbench.search.embed import WordllamaEmbedder
+        from workbench.search.embedding.embed import WordllamaEmbedder
         from workbench.search.trade_roles import open_trades
 
         # Its thresholds were measured with the embedded default, whatever model the corpora have.
@@ -158,7 +162,7 @@ class Workbench:
     @cached_property
     def vectors(self) -> VectorStore:
         """Named vector indexes: vectors that a caller brings."""
-        from workbench.search.named import VectorStore
+        from workbench.search.named.store import VectorStore
 
         return VectorStore(self.catalog)
 
@@ -179,7 +183,7 @@ class Workbench:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog by itself: what there is, without the engines."""
-        from workbench.lake.catalog import Catalog
+        from workbench.lake.tables.catalog import Catalog
 
         return self.lake.catalog if "lake" in self.__dict__ else Catalog(self.storage)
 
@@ -189,8 +193,8 @@ class Workbench:
 
     def ingest(self, path: str | Path, name: str = "", *, progress: Progress | None = None, **options: Any) -> Report:
         """Load a file into a dataset; options as in `Request`. Raises SchemaDriftError with the ways out."""
-        from workbench.lake.ingest import quiet
-        from workbench.lake.report import Request
+        from workbench.lake.loading.ingest import quiet
+        from workbench.lake.loading.report import Request
 
         return self.lake.ingest(Request(Path(path), name, **options), progress or quiet)
 
@@ -205,12 +209,35 @@ class Workbench:
         watch: Watch | None = None,
     ) -> Answer:
         """One SELECT over the datasets: read-only, all rows unless ``row_cap``, PII masked unless ``show_pii``."""
-        from workbench.lake.engine import Watch
-        from workbench.lake.query import Access
+        from workbench.lake.sql.engine import Watch
+        from workbench.lake.sql.query import Access
 
         return self.lake.sql(
             sql, params, access=Access(row_cap=row_cap, show_pii=show_pii), watch=watch or Watch(timeout_s=timeout_s)
         )
+
+    def check(
+        self,
+        dataset: str,
+        expectations: Sequence[Expectation | str] = (),
+        *,
+        show_pii: bool = False,
+        watch: Watch | None = None,
+    ) -> tuple[Finding, ...]:
+        """What holds of a dataset: of ``["unique(worker_id)", …]``, else of the expectations kept with it.
+
+        A finding per expectation and column. Raises NotFoundError when nothing is expected of it yet.
+        """
+        return self.lake.check(dataset, expectations, show_pii=show_pii, watch=watch)
+
+    def relation(
+        self, sql: str, params: Params = None, *, frames: Mapping[str, Any] | None = None, show_pii: bool = False
+    ) -> Relation:
+        """One SELECT, pinned to the snapshots, values and DataFrames of this moment; nothing is read before `fetch`.
+
+        ``frames``: name → DataFrame, Arrow table or relation that it may read beside the datasets. Raises as `sql`.
+        """
+        return self.lake.relation(sql, params, frames=frames, show_pii=show_pii)
 
     def search(self, query: str, **options: Any) -> Results:
         """The best rows for ``query``, each with its reasons; options as in `Searcher.search`."""
@@ -294,7 +321,7 @@ class Workbench:
         self.close()
 
     def _vectors(self) -> Path:
-        from workbench.lake.storage import LocalStorage
+        from workbench.lake.tables.storage import LocalStorage
 
         if isinstance(self.storage, LocalStorage):
             return self.storage.root / "_vectors"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ConflictError, InvalidError, LostRaceError, NotFoundError
-from workbench.lake import delta
-from workbench.lake.catalog import Catalog
-from workbench.lake.listing import KEY
-from workbench.lake.manifest import Column, DataFile, Note, Source, dataset_id, fingerprint
-from workbench.lake.s3 import open_storage
-from workbench.lake.storage import LocalStorage, Storage
+from workbench.lake.tables import delta
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.listing import KEY
+from workbench.lake.tables.manifest import Column, DataFile, Note, Source, dataset_id, fingerprint
+from workbench.lake.tables.s3 import open_storage
+from workbench.lake.tables.storage import LocalStorage, Storage
 
 COLUMNS = (Column("id", "int64"), Column("phone", "string"))
 RICH = (

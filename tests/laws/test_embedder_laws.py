@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError
-from workbench.search.embed import Embedder, WordllamaEmbedder
+from workbench.search.embedding.embed import Embedder, WordllamaEmbedder
 
 EMBEDDERS: dict[str, Callable[[], Embedder]] = {"wordllama": cache(WordllamaEmbedder)}
 SIDES = ("query", "document")

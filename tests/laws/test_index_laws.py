@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workbench.errors import DimensionError, InvalidError
-from workbench.search.codes import encode
-from workbench.search.costs import Costs
-from workbench.search.distance import Distance, distances
-from workbench.search.graph import Graph
-from workbench.search.hnsw import HnswIndex
-from workbench.search.index import BlockIndex, ExactIndex, GrowingIndex, Index
-from workbench.search.lance_index import LanceIndex
-from workbench.search.planned import PlannedIndex
-from workbench.search.scan import Block, Blocks
+from workbench.search.graphs.costs import Costs
+from workbench.search.graphs.graph import Graph
+from workbench.search.graphs.hnsw import HnswIndex
+from workbench.search.graphs.planned import PlannedIndex
+from workbench.search.vectors.codes import encode
+from workbench.search.vectors.distance import Distance, distances
+from workbench.search.vectors.index import BlockIndex, ExactIndex, GrowingIndex, Index
+from workbench.search.vectors.lance_index import LanceIndex
+from workbench.search.vectors.scan import Block, Blocks
 
 D = 3
 

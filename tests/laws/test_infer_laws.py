@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.lake import formats, infer
-from workbench.lake.engine import connect
+from workbench.lake.loading import formats, infer
+from workbench.lake.sql.engine import connect
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -17,12 +17,12 @@ from test_embedder_laws import (  # noqa: F401 - the laws are collected here aga
     test_what_is_not_a_list_of_texts_is_refused,
 )
 
-from workbench.search.cache import CachedEmbedder, EmbedCache
-from workbench.search.disk_cache import DiskCache
-from workbench.search.embed import Embedder, WordllamaEmbedder
-from workbench.search.local_server import LocalServer
-from workbench.search.ollama import OllamaEmbedder
-from workbench.search.openai import OpenAIEmbedder
+from workbench.search.embedding.cache import CachedEmbedder, EmbedCache
+from workbench.search.embedding.disk_cache import DiskCache
+from workbench.search.embedding.embed import Embedder, WordllamaEmbedder
+from workbench.search.embedding.local_server import LocalServer
+from workbench.search.embedding.ollama import OllamaEmbedder
+from workbench.search.embedding.openai import OpenAIEmbedder
 
 wordllama = cache(WordllamaEmbedder)
 

@@ -13,11 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidError
-from workbench.lake.dialect import Dialect, detect, duckdb_scan, reader_rejected
-from workbench.lake.records import BLANKS, Shape, lines, records
-from workbench.lake.rows import LINE, OFFSET, Reject, read_rows
-from workbench.lake.survey import plain, survey
-from workbench.lake.tally import Tally
+from workbench.lake.files.dialect import Dialect, detect, duckdb_scan, reader_rejected
+from workbench.lake.files.records import BLANKS, Shape, lines, records
+from workbench.lake.files.rows import LINE, OFFSET, Reject, read_rows
+from workbench.lake.files.survey import plain, survey
+from workbench.lake.files.tally import Tally
 
 ENGINE = duckdb.connect()  # one for all examples: making one is slow
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import BusyError, InvalidError, NotFoundError, TooLargeError
-from workbench.lake.s3 import open_storage
-from workbench.lake.storage import MIB, LocalStorage, Storage, cap_bytes, check_key
+from workbench.lake.tables.s3 import open_storage
+from workbench.lake.tables.storage import MIB, LocalStorage, Storage, cap_bytes, check_key
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])

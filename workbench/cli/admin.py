@@ -21,7 +21,8 @@ from workbench.cli.app import JsonOption, LakeOption, app, workbench
 from workbench.errors import WorkbenchError
 from workbench.lake import leftovers
 from workbench.lake.health import Check
-from workbench.search import roll, segment
+from workbench.search.texts import roll
+from workbench.search.vectors import segment
 from workbench.session import Workbench, connect
 
 _PACKAGE = "lakehouse-workbench"

@@ -41,6 +41,7 @@ COMMANDS = {
     ),
     "describe": ("datasets", "Show what the catalog knows of a dataset; with options, say more of it."),
     "profile": ("datasets", "Facts of every column: nulls, distinct values, range, most common values."),
+    "check": ("check", "Check what a dataset is expected to hold; exit 1 when something does not."),
     "export": ("query", "Write a dataset or an answer to a file, whole or not at all; personal data masked."),
     "rejects": ("ingest", "Rows that ingests set aside: where, why, and their raw text; mend and replay them."),
     "snapshots": ("datasets", "All versions of a dataset, newest first."),

@@ -11,9 +11,9 @@ from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, pairs, wor
 from workbench.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from workbench.lake.manifest import Manifest
     from workbench.lake.profile import ColumnProfile
     from workbench.lake.snapshots import Diff
+    from workbench.lake.tables.manifest import Manifest
 
 _COMMON = 0.005  # share of the rows
 
@@ -86,7 +86,7 @@ def _described(m: Manifest) -> None:
 @app.command()
 def profile(ref: Ref, show_pii: PiiOption = False, as_json: JsonOption = False, lake: LakeOption = None) -> None:
     """Facts of every column: nulls, distinct values, range, most common values."""
-    from workbench.lake.engine import Watch
+    from workbench.lake.sql.engine import Watch
 
     with workbench(lake) as wb, Bar() as bar:
         found = wb.lake.profile(ref, show_pii=show_pii, watch=Watch(on_progress=bar, stage="profile"))
@@ -137,7 +137,7 @@ def diff(
     lake: LakeOption = None,
 ) -> None:
     """What changed between two versions: counts, columns, changed rows."""
-    from workbench.lake.engine import Watch
+    from workbench.lake.sql.engine import Watch
 
     with workbench(lake) as wb, Bar() as bar:
         names = [k.strip() for k in key.split(",") if k.strip()]
@@ -182,7 +182,7 @@ def restore(
 @app.command()
 def compact(name: Name, lake: LakeOption = None) -> None:
     """Rewrite a dataset's many files as one."""
-    from workbench.lake.engine import Watch
+    from workbench.lake.sql.engine import Watch
 
     with workbench(lake) as wb, Bar() as bar:
         before = wb.lake.get(name)

@@ -17,8 +17,8 @@ from workbench.cli.app import LakeOption, app, workbench
 from workbench.cli.progress import Bar
 from workbench.cli.search import indexed
 from workbench.errors import InvalidError
-from workbench.lake.query import Access
-from workbench.lake.report import Request
+from workbench.lake.loading.report import Request
+from workbench.lake.sql.query import Access
 from workbench.session import Workbench
 from workbench.staffing import called_never_placed_sql, read_planted, write_csvs
 

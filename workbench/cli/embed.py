@@ -13,7 +13,7 @@ from workbench.cli.app import LakeOption, app, workbench
 from workbench.errors import InvalidError
 
 if TYPE_CHECKING:
-    from workbench.search.embed import Side
+    from workbench.search.embedding.embed import Side
 
 _SIDES = ("query", "document")
 

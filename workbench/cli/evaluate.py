@@ -17,9 +17,9 @@ from workbench.cli.search import InOption
 from workbench.errors import InvalidError, NotFoundError, QueryError
 
 if TYPE_CHECKING:
-    from workbench.search.evaluate import Labelled, Report
-    from workbench.search.fusion import Weights
-    from workbench.search.noise import Interval
+    from workbench.search.ranking.evaluate import Labelled, Report
+    from workbench.search.ranking.fusion import Weights
+    from workbench.search.ranking.noise import Interval
     from workbench.search.trial import Choice, Trial
     from workbench.session import Workbench
 
@@ -84,7 +84,7 @@ def _ranking(report: Report) -> None:
 
 def _distance(report: Report) -> None:
     """Whether each system says that nothing is close where that is true, and only there."""
-    from workbench.search.evaluate import ALL
+    from workbench.search.ranking.evaluate import ALL
 
     names = {"false_alarm": "wrongly: in domain", "detected": "rightly: out of domain"}
     lines = []
@@ -101,7 +101,7 @@ def _interval(at: Interval) -> str:
 
 
 def _verdict(report: Report) -> str:
-    from workbench.search.evaluate import ALL
+    from workbench.search.ranking.evaluate import ALL
 
     if not any("ndcg" in row.intervals for row in report.rows):
         return "No query in domain: there is no ranking to compare."
@@ -115,7 +115,7 @@ def _verdict(report: Report) -> str:
 
 def _said(choice: Choice) -> str:
     """What became of the choice, and why."""
-    from workbench.search.evaluate import ALL
+    from workbench.search.ranking.evaluate import ALL
 
     ndcg = {row.system: row.intervals["ndcg"] for row in choice.report.rows if row.class_ == ALL}
     by, k = choice.by.by, choice.report.k
@@ -187,7 +187,7 @@ def _check_conditions(trial: Trial, entries: Sequence[Labelled]) -> None:
 
 
 def _labelled(files: Sequence[Path]) -> tuple[Labelled, ...]:
-    from workbench.search.evaluate import parse_labelled
+    from workbench.search.ranking.evaluate import parse_labelled
     from workbench.staffing.labelled import read_labelled
 
     return parse_labelled({str(path): _text(path) for path in files}) if files else read_labelled()

@@ -78,6 +78,11 @@ def _usage(error: Exception) -> WorkbenchError | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lh"
+    option = getattr(error, "option_name", "") or ""
+    if re.match(r"-\w", option):  # one dash: more likely a text such as -nights
+        return InvalidError(
+            _plainer(message()), hint=f"A text that begins with a dash comes last, behind two: {path} -- TEXT"
+        )
     return InvalidError(_plainer(message()), hint=f"{path} --help")
 
 

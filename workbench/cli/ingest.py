@@ -12,10 +12,10 @@ from workbench.cli import show
 from workbench.cli.app import JsonOption, LakeOption, PiiOption, app, pairs, workbench
 from workbench.cli.progress import Bar
 from workbench.errors import InvalidError
-from workbench.lake.dialect import Overrides
-from workbench.lake.rejects import covered
-from workbench.lake.report import Report, Request
-from workbench.lake.sources import Reading
+from workbench.lake.files.dialect import Overrides
+from workbench.lake.files.sources import Reading
+from workbench.lake.loading.rejects import covered
+from workbench.lake.loading.report import Report, Request
 from workbench.pii import check_kind
 
 

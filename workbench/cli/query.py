@@ -16,7 +16,7 @@ from workbench.cli.progress import Bar
 from workbench.errors import InvalidError
 
 if TYPE_CHECKING:
-    from workbench.lake.query import Answer
+    from workbench.lake.sql.query import Answer
     from workbench.session import Workbench
 
 
@@ -54,7 +54,7 @@ def _asked(
     wb: Workbench, text: str, values: dict[str, Any] | None, *, limit: int, timeout_s: float | None, show_pii: bool,
     bar: Bar,
 ) -> Answer:  # fmt: skip
-    from workbench.lake.engine import Watch
+    from workbench.lake.sql.engine import Watch
 
     watch = Watch(timeout_s or wb.settings.timeout_s, on_progress=bar)
     return wb.sql(text, values, row_cap=limit, show_pii=show_pii, watch=watch)

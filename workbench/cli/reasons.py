@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.search.answer import Freshness, Results
-    from workbench.search.hits import Hit
+    from workbench.search.ranking.hits import Hit
 
 _SHORTEST = 40  # columns of text that a narrow terminal gets at least
 _TRADES = 3

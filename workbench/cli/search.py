@@ -15,7 +15,7 @@ from workbench.cli.progress import Bar
 
 if TYPE_CHECKING:
     from workbench.search.corpora import Indexed
-    from workbench.search.intake import EmbedProgress
+    from workbench.search.texts.intake import EmbedProgress
     from workbench.session import Workbench
 
 InOption = Annotated[str, typer.Option("--in", help="Dataset, or a version of it.")]
@@ -118,7 +118,7 @@ class Build:
 
 
 def _estimated(texts: int, dimension: int) -> None:
-    from workbench.search.graph import estimate
+    from workbench.search.graphs.graph import estimate
 
     took = estimate(texts, dimension)
     if took.build_s >= _WORTH_SAYING_S:

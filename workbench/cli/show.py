@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.errors import WorkbenchError
-    from workbench.lake.drift import Change
     from workbench.lake.health import Check
-    from workbench.lake.manifest import Column
-    from workbench.lake.report import Report
+    from workbench.lake.loading.drift import Change
+    from workbench.lake.loading.report import Report
+    from workbench.lake.tables.manifest import Column
     from workbench.search.answer import Results
-    from workbench.search.hits import Hit
+    from workbench.search.ranking.hits import Hit
 
 # What a terminal that knows no Unicode shows instead of our signs.
 _PLAIN = str.maketrans({

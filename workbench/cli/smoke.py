@@ -34,8 +34,8 @@ from workbench.errors import (
     TooLargeError,
     WorkbenchError,
 )
-from workbench.lake.manifest import Column
-from workbench.lake.storage import OBJECT_CAP_BYTES, Storage
+from workbench.lake.tables.manifest import Column
+from workbench.lake.tables.storage import OBJECT_CAP_BYTES, Storage
 from workbench.session import connect
 
 PASSED, FAILED, NOT_YET = OUTCOMES = ("passed", "failed", "not yet")
@@ -244,7 +244,7 @@ def g1p(folder: Path) -> None:
     """Vectors outlive a kill -9 of who adds them."""
     import numpy as np
 
-    from workbench.search.distance import distances
+    from workbench.search.vectors.distance import distances
 
     lake, batches = str(folder / "lake"), 10
     with connect(lake) as wb:
@@ -286,7 +286,7 @@ _TEXTS = {
 
 def g2(folder: Path) -> None:
     """From texts to vectors to answers."""
-    from workbench.search.embed import WordllamaEmbedder
+    from workbench.search.embedding.embed import WordllamaEmbedder
 
     embedder = WordllamaEmbedder()
     with connect(folder / "lake") as wb:

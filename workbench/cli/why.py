@@ -16,7 +16,7 @@ from workbench.cli.search import CityOption, CountOption, ExcludeOption, InOptio
 
 if TYPE_CHECKING:
     from workbench.search.answer import WhyNot
-    from workbench.search.hits import Id
+    from workbench.search.ranking.hits import Id
     from workbench.session import Workbench
 
 _WHO = ("name", "role", "city", "state")
@@ -103,7 +103,7 @@ def _about(found: WhyNot, facts: dict[str, str]) -> list[str]:
 def _facts(wb: Workbench, dataset: str, row: Id, *, show_pii: bool) -> dict[str, str]:
     """The columns of a row as text, by name in lower case."""
     from workbench.cli.grid import cell
-    from workbench.lake.mapping import literal, quote
+    from workbench.lake.tables.mapping import literal, quote
     from workbench.search.corpora import key_column
 
     manifest = wb.lake.get(dataset)

@@ -1,5 +1,6 @@
 """Files become versioned datasets, datasets become answers.
 
-``storage`` (where bytes live) · ``manifest`` (what the catalog says of a dataset) · ``catalog`` (Delta tables) ·
-``ingest`` (files in) · ``engine`` (SQL out) · ``snapshots`` (time travel) · ``lake`` (the noun that owns them).
+``tables`` (where bytes live, and what a dataset is) < ``sql`` (answers out) < ``files`` (what a customer sends) <
+``loading`` (files in) < ``snapshots`` (time travel) · ``lake`` (the noun that owns them).
+Each sees only what stands left of it.
 """

@@ -36,11 +36,11 @@ from workbench.lake.drill_crew import (
     unlike,
     write,
 )
-from workbench.lake.engine import Progress
 from workbench.lake.lake import Lake
-from workbench.lake.s3 import open_storage
-from workbench.lake.stage import dead, place
-from workbench.lake.storage import Storage
+from workbench.lake.sql.engine import Progress
+from workbench.lake.tables.s3 import open_storage
+from workbench.lake.tables.stage import dead, place
+from workbench.lake.tables.storage import Storage
 
 _AT_RANDOM_S = 0.5  # half of the kills come after a random time up to this,
 _AIM_S = 2.0  # the other half when a writer is seen in a chosen phase, waited for at most this long

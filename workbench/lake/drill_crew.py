@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from workbench.errors import NotFoundError, WorkbenchError
 from workbench.lake.lake import Lake
-from workbench.lake.query import Access
-from workbench.lake.report import Request
-from workbench.lake.storage import Entry, Storage
+from workbench.lake.loading.report import Request
+from workbench.lake.sql.query import Access
+from workbench.lake.tables.storage import Entry, Storage
 
 BATCH_ROWS = 40
 SHARED = "drill_shared"

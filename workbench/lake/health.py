@@ -21,12 +21,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from workbench.errors import MissingExtraError, NotFoundError, WorkbenchError
-from workbench.lake import delta, leftovers
-from workbench.lake.catalog import Catalog
-from workbench.lake.listing import KEY as LISTING
-from workbench.lake.listing import Listing
-from workbench.lake.manifest import Manifest
-from workbench.lake.storage import Entry, Storage
+from workbench.lake import leftovers
+from workbench.lake.tables import delta
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.listing import KEY as LISTING
+from workbench.lake.tables.listing import Listing
+from workbench.lake.tables.manifest import Manifest
+from workbench.lake.tables.storage import Entry, Storage
 
 LOG_ENTRIES = 200  # of each log are read, the newest; a checkpoint makes older ones history
 _ROOM_BYTES = 2 * 1024**3

@@ -6,23 +6,30 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from workbench import pii
-from workbench.errors import InvalidError
-from workbench.lake import export, health, rejects, snapshots, versions
-from workbench.lake.catalog import Catalog
-from workbench.lake.engine import NO_LIMITS, Limits, Progress, Watch
+from workbench.errors import InvalidError, NotFoundError
+from workbench.lake import export, findings, health, snapshots, suggestions
+from workbench.lake.expectations import Expectation, parse_all
+from workbench.lake.findings import Finding
 from workbench.lake.health import Check
-from workbench.lake.ingest import ingest, quiet
-from workbench.lake.manifest import About, Manifest, Note, Snapshot
+from workbench.lake.loading import rejects
+from workbench.lake.loading.ingest import ingest, quiet
+from workbench.lake.loading.rejects import Rejected
+from workbench.lake.loading.report import Report, Request
 from workbench.lake.profile import ColumnProfile, profile
-from workbench.lake.query import Access, Answer, Params, Queries
-from workbench.lake.rejects import Rejected
-from workbench.lake.report import Report, Request
 from workbench.lake.snapshots import Diff
-from workbench.lake.storage import Storage
+from workbench.lake.sql import versions
+from workbench.lake.sql.binding import Params
+from workbench.lake.sql.engine import NO_LIMITS, Limits, Progress, Watch
+from workbench.lake.sql.lazy import Relation, relation
+from workbench.lake.sql.query import Access, Answer, Queries
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.manifest import About, Manifest, Note, Snapshot
+from workbench.lake.tables.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,12 @@ class Lake:
     ) -> Answer:
         """One SELECT over the datasets, read-only by construction, PII masked unless ``access`` says otherwise."""
         return self.queries.run(sql, params, access=access, watch=watch)
+
+    def relation(
+        self, sql: str, params: Params = None, *, frames: Mapping[str, Any] | None = None, show_pii: bool = False
+    ) -> Relation:
+        """A SELECT pinned to the snapshots, values and DataFrames of this moment; nothing runs. See `lazy.relation`."""
+        return relation(self.queries, sql, params, frames=frames, show_pii=show_pii)
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """All versions of a dataset, newest first. Raises NotFoundError."""
@@ -138,6 +151,49 @@ class Lake:
         for kind in (pii_tags or {}).values():
             pii.check_kind(kind)
         return self.catalog.annotate(name, about=said, pii=dict(pii_tags or {}), note=Note("annotate", by=self.by))
+
+    def check(
+        self,
+        ref: str,
+        expectations: Sequence[Expectation | str] = (),
+        *,
+        show_pii: bool = False,
+        watch: Watch | None = None,
+    ) -> tuple[Finding, ...]:
+        """What holds of a version of a dataset: of these expectations, or of those kept with it.
+
+        Raises NotFoundError when neither are there, and as `findings.check` does.
+        """
+        manifest = self.get(ref)
+        wanted = parse_all(expectations or manifest.about.expectations)
+        if not wanted:
+            raise NotFoundError(
+                f"Nothing is expected of {manifest.name} yet.",
+                hint=f"lh check {manifest.name} --suggest proposes what holds now; --expect says something else.",
+            )
+        return findings.check(self.queries, manifest, wanted, show_pii=show_pii, watch=watch)
+
+    def expect(self, name: str, expectations: Sequence[Expectation | str], *, drop: bool = False) -> Manifest:
+        """Keep expectations with a dataset, beside those it has; ``drop``: no longer. A new version says so.
+
+        Raises NotFoundError for a column or dataset that is not there, or an expectation to drop that is not kept.
+        """
+        wanted = [e.text for e in parse_all(expectations)]
+        kept = self.get(name).about.expectations
+        if drop and (unknown := next((text for text in wanted if text not in kept), "")):
+            raise NotFoundError.named("expectation kept with " + name, unknown, kept)
+        if not drop:
+            findings.check_columns(self.catalog, self.get(name), parse_all(wanted))
+
+        def said(about: About) -> About:
+            left = [text for text in about.expectations if text not in wanted]
+            return replace(about, expectations=tuple(left) if drop else tuple(dict.fromkeys([*left, *wanted])))
+
+        return self.catalog.annotate(name, about=said, note=Note("annotate", by=self.by))
+
+    def suggest(self, ref: str, *, watch: Watch | None = None) -> tuple[Expectation, ...]:
+        """Expectations that hold of a version now, for a person to choose from; see `suggestions.suggest`."""
+        return suggestions.suggest(self.queries, self.get(ref), watch=watch)
 
     def profile(self, ref: str, *, show_pii: bool = False, watch: Watch | None = None) -> list[ColumnProfile]:
         """Facts of every column of a version."""

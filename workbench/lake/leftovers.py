@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import NotFoundError, WorkbenchError
-from workbench.lake import snapshots, stage
-from workbench.lake.catalog import Catalog
-from workbench.lake.delta import folder
-from workbench.lake.storage import Entry, Storage
+from workbench.lake import snapshots
+from workbench.lake.tables import stage
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.delta import folder
+from workbench.lake.tables.storage import Entry, Storage
 
 AGE_S = snapshots.ORPHAN_AGE_S
 # Names that are on their way to another one: ours (`LocalStorage.put`), Delta's and its object store's.

@@ -9,11 +9,11 @@ from typing import Any
 import duckdb
 
 from workbench import pii
-from workbench.lake.engine import Watch, connect
-from workbench.lake.manifest import Column, Manifest
-from workbench.lake.mapping import quote
-from workbench.lake.relation import select_sql
-from workbench.lake.storage import Storage
+from workbench.lake.sql.engine import Watch, connect
+from workbench.lake.sql.relation import select_sql
+from workbench.lake.tables.manifest import Column, Manifest
+from workbench.lake.tables.mapping import quote
+from workbench.lake.tables.storage import Storage
 
 TOP = 3
 _FACTS = 6  # expressions per column in the first scan

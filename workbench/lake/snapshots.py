@@ -12,15 +12,16 @@ import duckdb
 import pyarrow as pa
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake import delta, parquet
-from workbench.lake.catalog import Catalog
-from workbench.lake.drift import Change, compare
-from workbench.lake.engine import NO_LIMITS, Limits, Watch, connect
-from workbench.lake.manifest import DataFile, Manifest, Note
-from workbench.lake.mapping import quote
-from workbench.lake.relation import select_sql
-from workbench.lake.stage import stage
-from workbench.lake.storage import Entry
+from workbench.lake.loading.drift import Change, compare
+from workbench.lake.sql import parquet
+from workbench.lake.sql.engine import NO_LIMITS, Limits, Watch, connect
+from workbench.lake.sql.relation import select_sql
+from workbench.lake.tables import delta
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.manifest import DataFile, Manifest, Note
+from workbench.lake.tables.mapping import quote
+from workbench.lake.tables.stage import stage
+from workbench.lake.tables.storage import Entry
 
 ORPHAN_AGE_S = 3600.0  # a file that no snapshot names may still be on its way in
 SAMPLE_ROWS = 20

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from workbench.search.asked import Asked
-from workbench.search.gates import Step
-from workbench.search.hits import Hit, Id
-from workbench.search.index import Plan
+from workbench.search.ranking.hits import Hit, Id
+from workbench.search.reading.asked import Asked
+from workbench.search.reading.gates import Step
+from workbench.search.vectors.index import Plan
 
 
 @dataclass(frozen=True, slots=True)

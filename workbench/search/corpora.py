@@ -18,25 +18,25 @@ import pyarrow as pa
 
 from workbench.errors import InvalidError
 from workbench.lake.lake import Lake
-from workbench.lake.manifest import Column, Manifest
-from workbench.lake.mapping import quote
-from workbench.search.codes import Codes, codes_work, encode
-from workbench.search.codes_file import load_codes, save_codes
-from workbench.search.corpus import Corpus, corpus_folder, embed_corpus, forget_corpus, open_corpus, saved_rows
-from workbench.search.embed import Embedder
-from workbench.search.graph import RECALL_GOAL, Graph
-from workbench.search.graph_child import build_apart
-from workbench.search.graph_file import read_facts
-from workbench.search.intake import CorpusStats, EmbedProgress
-from workbench.search.keys import ABSENT, Positions
-from workbench.search.lexical import LexicalIndex, open_lexical
-from workbench.search.planned import PlannedIndex
-from workbench.search.ranker import Ranker
-from workbench.search.roll import CorpusRows
-from workbench.search.rowfile import RowFiles, RowWriter, open_rows, sweep_rows
-from workbench.search.segment import Keys
-from workbench.search.slab import VectorSlab
-from workbench.search.template import TextTemplate, text_template
+from workbench.lake.tables.manifest import Column, Manifest
+from workbench.lake.tables.mapping import quote
+from workbench.search.embedding.embed import Embedder
+from workbench.search.graphs.graph import RECALL_GOAL, Graph
+from workbench.search.graphs.graph_child import build_apart
+from workbench.search.graphs.graph_file import read_facts
+from workbench.search.graphs.planned import PlannedIndex
+from workbench.search.lexical.lexical import LexicalIndex, open_lexical
+from workbench.search.ranking.ranker import Ranker
+from workbench.search.texts.corpus import Corpus, corpus_folder, embed_corpus, forget_corpus, open_corpus, saved_rows
+from workbench.search.texts.intake import CorpusStats, EmbedProgress
+from workbench.search.texts.roll import CorpusRows
+from workbench.search.texts.rowfile import RowFiles, RowWriter, open_rows, sweep_rows
+from workbench.search.texts.slab import VectorSlab
+from workbench.search.texts.template import TextTemplate, text_template
+from workbench.search.vectors.codes import Codes, codes_work, encode
+from workbench.search.vectors.codes_file import load_codes, save_codes
+from workbench.search.vectors.keys import ABSENT, Positions
+from workbench.search.vectors.segment import Keys
 
 GRAPH_TEXTS = 1_000_000
 """From so many texts on ``index`` builds a graph. Below, the exact scan by codes takes at most some 15 ms on two

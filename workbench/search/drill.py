@@ -20,9 +20,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from workbench.lake.engine import Progress
+from workbench.lake.sql.engine import Progress
 from workbench.search.drill_crew import DATASET, GRAPH_TEXTS, PHASES, STOP, Place, Post, acknowledged, check, work
-from workbench.search.segment import PARTIAL
+from workbench.search.vectors.segment import PARTIAL
 
 _AT_RANDOM_S = 1.0  # half of the kills come after a random time up to this,
 _AIM_S = 2.0  # the other half when a worker is seen in a chosen phase, waited for at most this long

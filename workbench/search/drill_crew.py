@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 
 from workbench.errors import ConflictError, NotFoundError, WorkbenchError
 from workbench.lake.lake import Lake
-from workbench.lake.query import Access
-from workbench.lake.report import Request
-from workbench.lake.storage import LocalStorage
+from workbench.lake.loading.report import Request
+from workbench.lake.sql.query import Access
+from workbench.lake.tables.storage import LocalStorage
 from workbench.search import health
-from workbench.search.distance import Distance, distances
-from workbench.search.embed import Side, WordllamaEmbedder
-from workbench.search.named import VectorStore
+from workbench.search.embedding.embed import Side, WordllamaEmbedder
+from workbench.search.named.store import VectorStore
 from workbench.search.searcher import Searcher
-from workbench.search.template import text_template
+from workbench.search.texts.template import text_template
 from workbench.search.trade_roles import Trades, open_trades
+from workbench.search.vectors.distance import Distance, distances
 
 DATASET, STOP = "drill", "stop"
 INDEXES: dict[str, Distance] = {"drill_cosine": "cosine", "drill_euclidean": "euclidean"}

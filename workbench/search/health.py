@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import BusyError, WorkbenchError
-from workbench.lake.catalog import Catalog
 from workbench.lake.health import Check
-from workbench.lake.manifest import Manifest
-from workbench.lake.storage import Storage
-from workbench.search import generation, graph_file
+from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.manifest import Manifest
+from workbench.lake.tables.storage import Storage
 from workbench.search.corpora import _lineage as lineage
 from workbench.search.corpora import _version_name as version_name
-from workbench.search.corpus import saved_rows
-from workbench.search.segment import SUFFIX, Unreadable, examine
-from workbench.search.vector_log import ROOT, State, VectorLog
+from workbench.search.graphs import graph_file
+from workbench.search.lexical import generation
+from workbench.search.named.log import ROOT, State, VectorLog
+from workbench.search.texts.corpus import saved_rows
+from workbench.search.vectors.segment import SUFFIX, Unreadable, examine
 
 _LOOK_BACK = 20  # versions looked through for the one that was indexed last
 _STALE_SHARE = 0.10  # of the texts that a graph does not know: more are worth a build

@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 
 from workbench.errors import ConflictError
 from workbench.lake.lake import Lake
-from workbench.lake.manifest import Column, Note, Source, fingerprint
-from workbench.lake.parquet import Written, adopt
-from workbench.lake.stage import stage
+from workbench.lake.sql.parquet import Written, adopt
+from workbench.lake.tables.manifest import Column, Note, Source, fingerprint
+from workbench.lake.tables.stage import stage
 from workbench.pii import mask_text
 from workbench.search.spool import Row, Spool, to_lines
 

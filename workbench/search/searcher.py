@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,23 +16,24 @@ import pyarrow as pa
 from workbench import pii
 from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake.lake import Lake
-from workbench.lake.manifest import Column, Manifest
-from workbench.lake.mapping import literal, quote
-from workbench.lake.query import Access
-from workbench.search import near
+from workbench.lake.sql.query import Access
+from workbench.lake.tables.manifest import Manifest
+from workbench.lake.tables.mapping import quote
+from workbench.search import notes
 from workbench.search.answer import Freshness, Results, WhyNot
-from workbench.search.corpora import Corpora, Indexed, OnBuild, OnEmbed, Opened, key_column, shown_columns
-from workbench.search.corpus import Mask, Places
-from workbench.search.embed import Embedder
-from workbench.search.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
-from workbench.search.gates import NO_LIMITS, Gate, Gatekeeper, Limits, Offers, funnel
-from workbench.search.hits import Hit, Id, hit
-from workbench.search.ranker import Probe, Ranked
-from workbench.search.reading import Reader, Understood
-from workbench.search.template import text_template
+from workbench.search.corpora import Corpora, Indexed, OnBuild, OnEmbed, Opened, key_column
+from workbench.search.embedding.embed import Embedder
+from workbench.search.ranking.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
+from workbench.search.ranking.hits import Hit, Id, hit
+from workbench.search.ranking.ranker import Probe, Ranked
+from workbench.search.ranking.tuning import load_weights
+from workbench.search.reading import near
+from workbench.search.reading.gates import NO_LIMITS, Gate, Gatekeeper, Limits, Offers, funnel
+from workbench.search.reading.reading import Reader, Understood
+from workbench.search.reading.vocabulary import Titles
+from workbench.search.shown import shown_rows
+from workbench.search.texts.corpus import Mask
 from workbench.search.trade_roles import TradeLikeness, Trades, TradeTable
-from workbench.search.tuning import load_weights
-from workbench.search.vocabulary import Titles
 from workbench.trades.roles import grade
 from workbench.trades.wording import fold
 
@@ -57,6 +59,7 @@ class Look:
     gates: tuple[Gate, ...]
     unknown: int
     weights: Weights
+    asked_cities: tuple[str, ...] = ()
 
 
 @dataclass
@@ -160,7 +163,7 @@ class Searcher:
             where=where,
             model=self.embedder.name,
             elapsed_s=time.perf_counter() - started,
-            notes=self._notes(look, role),
+            notes=self._notes(look, role, exclude),
         )
 
     def why_not(
@@ -187,8 +190,11 @@ class Searcher:
         own = look.keeper.ids_of([row])
         mask, unknown = look.opened.corpus.mask_of(own)
         if unknown or not mask.any():
-            name = look.opened.manifest.name
-            raise NotFoundError(f"{name} has no row {row!r}.", hint=f'lh sql "SELECT … FROM {name} LIMIT 5"')
+            name, key = quote(look.opened.manifest.name), quote(look.opened.key.name)
+            raise NotFoundError(
+                f"{look.opened.manifest.name} has no row {row!r}.",
+                hint=f"Ids look like these: lh sql {shlex.quote(f'SELECT {key} FROM {name} LIMIT 5')}",
+            )
         place = int(np.flatnonzero(mask)[0])
         dropped = [gate for gate in look.gates if not gate.rows[place]]
         changes, rows = self._opened(look, dropped, mask)
@@ -233,7 +239,20 @@ class Searcher:
         vector = (self.query_embedder or self.embedder).embed([read.meaning], side="query")[0]
         weights = {"hybrid": self.weights_of(manifest.name), "vector": VECTOR_ONLY, "text": TEXT_ONLY}[mode]
         probe = Probe(vector, read.question, trade.values if trade else None)
-        return Look(opened, read, probe, trade, keeper, gates, unknown, weights)
+        cities = (*(item.value for item in read.asked.cities), *([limits.city] if limits.city else []))
+        return Look(opened, read, probe, trade, keeper, gates, unknown, weights, cities)
+
+    def _notes(self, look: Look, role: str, exclude: Sequence[Id]) -> tuple[str, ...]:
+        asked = look.read.asked
+        names = (*asked.excluded, *exclude)
+        strangers = [name for name in names if not look.opened.corpus.mask_of(look.keeper.ids_of([name]))[0].any()]
+        nowhere = any(gate.kind == "city" and not gate.rows.any() for gate in look.gates)
+        return (
+            *(change.says for change in look.read.changes),
+            *notes.of_roles((*asked.roles, *([role] if role else [])), self.trades.role),
+            *notes.of_excluded(strangers, look.opened.manifest.name),
+            *(notes.of_cities(look.asked_cities, self._cities) if nowhere else ()),
+        )
 
     def _matching(self, manifest: Manifest, sql: str) -> pa.Array:
         return self.lake.queries.matching(manifest, key_column(manifest).name, sql)
@@ -277,10 +296,9 @@ class Searcher:
     def _shown(
         self, look: Look, ranked: Ranked, columns: Sequence[str], *, show_pii: bool
     ) -> tuple[tuple[Hit, ...], pa.Table]:
-        manifest, key = look.opened.manifest, look.opened.key
+        manifest = look.opened.manifest
         ids = look.opened.corpus.ids.take(pa.array(ranked.rows)).to_pylist()
-        wanted = _columns(manifest, key, columns)
-        rows = _from_files(look.opened, ranked.rows, wanted) or self._rows(manifest, key, ids, wanted)
+        rows = shown_rows(self.lake, look.opened, ranked.rows, ids, columns)
         texts = rows.column(rows.num_columns - 1).to_pylist()
         if not show_pii:
             texts = [pii.mask_text(text) for text in texts]
@@ -310,16 +328,6 @@ class Searcher:
         shared = self.trades.profiles.explain(look.trade.profile, table.profiles.row(code), most=1)
         role = look.opened.corpus.rows.roles[code]
         return f"{role} = {shared[0].occupation.title} (O*NET {shared[0].occupation.short})" if shared else ""
-
-    def _rows(self, manifest: Manifest, key: Column, ids: Sequence[Any], shown: Sequence[str]) -> pa.Table:
-        """The shown columns and, last, the text of the rows with these ids, in the order of the ids."""
-        wanted = ", ".join(str(i) if isinstance(i, int) else literal(i) for i in ids) or "NULL"
-        select = ", ".join([*map(quote, shown), text_template(manifest.columns).to_sql()])
-        name = f"{quote(manifest.name)}@{manifest.version}"
-        sql = f"SELECT {select} FROM {name} WHERE {quote(key.name)} IN ({wanted})"
-        rows = self.lake.sql(sql, access=Access(row_cap=None, show_pii=True)).table
-        place = {value: i for i, value in enumerate(rows.column(key.name).to_pylist())}
-        return rows.take(pa.array([place[i] for i in ids], pa.int64()))
 
     def _opened(self, look: Look, dropped: Sequence[Gate], own: Mask) -> tuple[list[str], Mask | None]:
         """The smallest changes that open the gates which drop one row, ``own`` (n,), and the rows that pass then."""
@@ -357,13 +365,6 @@ class Searcher:
                 failed.append(clause)
         return " and ".join(failed) or gate.drop, np.logical_and.reduce(passed) if passed else None
 
-    def _notes(self, look: Look, role: str) -> tuple[str, ...]:
-        said = [change.says for change in look.read.changes]
-        for name in (*look.read.asked.roles, *([role] if role else [])):
-            match = self.trades.role(name)
-            said.append(match.says if match.ranked else f"{name} is no occupation we know: compared by its name alone.")
-        return tuple(said)
-
 
 def _check(query: str, k: int, mode: str) -> None:
     if not query.strip():
@@ -377,21 +378,3 @@ def _check(query: str, k: int, mode: str) -> None:
 def is_far(ranked: Ranked, mode: str = "hybrid") -> bool:
     """Whether even the best of what was ranked is far from the query."""
     return not len(ranked.rows) or float(ranked.scores[0]) < FAR_SCORE[mode]
-
-
-def _columns(manifest: Manifest, key: Column, columns: Sequence[str]) -> list[str]:
-    if not columns:
-        return shown_columns(manifest)
-    for name in columns:
-        if manifest.column(name) is None:
-            raise NotFoundError.named("column", name, (c.name for c in manifest.columns))
-    return list(dict.fromkeys([key.name, *columns]))
-
-
-def _from_files(opened: Opened, rows: Places, columns: Sequence[str]) -> pa.Table | None:
-    """The columns and, last, the text of ``rows`` from the row files; None when these do not have them."""
-    stored = [f"c:{name}" for name in columns]
-    if opened.rows is None or not len(rows) or not opened.rows.columns.issuperset(stored):
-        return None
-    table = opened.rows.take(opened.corpus.rows.places[rows], [*stored, "text"])
-    return None if table is None else table.rename_columns([*columns, "text"])

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.search.embed import Embedder
-from workbench.search.keys import ABSENT, text_keys
-from workbench.search.slab import VectorSlab
-from workbench.search.words import EMPTY_WORDS, Token, tokens
+from workbench.search.embedding.embed import Embedder
+from workbench.search.lexical.words import EMPTY_WORDS, Token, tokens
+from workbench.search.texts.slab import VectorSlab
+from workbench.search.vectors.keys import ABSENT, text_keys
 from workbench.trades.dictionary import Dictionary
 from workbench.trades.profiles import Profiles, ProfileTable
-from workbench.trades.roles import RoleMatch, Roles, TitleIndex, grade
+from workbench.trades.roles import RoleMatch, Roles, TitleIndex
 from workbench.trades.scan import TitleScan
 from workbench.trades.synonyms import read_synonyms
 
@@ -47,12 +48,17 @@ _PEOPLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TradeTable:
     """The roles of a dataset as trades: what each means, and its profile."""
 
     matches: tuple[RoleMatch, ...]
     profiles: ProfileTable
+
+    @cached_property
+    def codes(self) -> tuple[frozenset[str], ...]:
+        """Codes of the occupations that each role may mean."""
+        return tuple(map(_codes, self.matches))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +103,8 @@ class Trades:
         mine = self.profile([named.text if named else text])
         values = self.profiles.similarities(mine, table.profiles).astype(np.float64)
         if named:
-            same = np.array([grade(named, role) == "same" for role in table.matches], np.bool_)
+            asked = _codes(named)  # one occupation in common is what `grade` calls the same trade
+            same = np.array([not asked.isdisjoint(codes) for codes in table.codes], np.bool_)
             values = np.where(same, 1.0, values)
         return TradeLikeness(named, mine, values)
 
@@ -144,6 +151,10 @@ def _vectors(titles: Sequence[str], embedder: Embedder, cache_dir: Path | None) 
 def _embed(titles: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
     parts = (titles[start : start + _BATCH] for start in range(0, len(titles), _BATCH))
     return np.concatenate([embedder.embed(part, side="document") for part in parts])
+
+
+def _codes(role: RoleMatch) -> frozenset[str]:
+    return frozenset(occupation.code for occupation in role.meant)
 
 
 def _runs(text: str, words: Sequence[Token]) -> Iterator[str]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from workbench.errors import InvalidError
-from workbench.search.evaluate import ALL, Difference, Labelled, Ranking, Report, System, evaluate
-from workbench.search.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
-from workbench.search.gates import funnel
-from workbench.search.hits import Id
-from workbench.search.ranker import Proposals
+from workbench.search.ranking.evaluate import ALL, Difference, Labelled, Ranking, Report, System, evaluate
+from workbench.search.ranking.fusion import TEXT_ONLY, VECTOR_ONLY, Weights
+from workbench.search.ranking.hits import Id
+from workbench.search.ranking.ranker import Proposals
+from workbench.search.ranking.tuning import GRID, Chosen, save_weights
+from workbench.search.reading.gates import funnel
 from workbench.search.searcher import Look, Searcher, is_far
-from workbench.search.tuning import GRID, Chosen, save_weights
 
 _DEPTH = 150
 _MOST_K = 100

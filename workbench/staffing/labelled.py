@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from workbench.search.evaluate import Labelled, Split, parse_labelled
+from workbench.search.ranking.evaluate import Labelled, Split, parse_labelled
 
 CLASSES = (
     "exact title",

@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from functools import cache
 
 from workbench.lake.lake import Lake
-from workbench.lake.manifest import Column, Manifest
-from workbench.lake.mapping import literal, quote
+from workbench.lake.tables.manifest import Column, Manifest
+from workbench.lake.tables.mapping import literal, quote
 from workbench.staffing.order_fields import SHIFT_WORDS
 from workbench.staffing.orders import Order, OrderSearch
 from workbench.staffing.roles import read_trades

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
-from workbench.search.negation import negated
+from workbench.search.reading.negation import negated
 from workbench.staffing.mention import Mention, cover
 from workbench.staffing.order_dates import find_days
 from workbench.staffing.order_fields import (

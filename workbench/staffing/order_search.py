@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from workbench.lake.lake import Lake
-from workbench.lake.manifest import Manifest
-from workbench.lake.query import Access
+from workbench.lake.sql.query import Access
+from workbench.lake.tables.manifest import Manifest
 from workbench.search.answer import Results
 from workbench.search.corpora import OnEmbed, key_column
 from workbench.search.searcher import MAX_K, Searcher

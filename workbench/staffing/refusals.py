@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from workbench.lake.manifest import Manifest
-from workbench.lake.mapping import quote
+from workbench.lake.tables.manifest import Manifest
+from workbench.lake.tables.mapping import quote
 from workbench.staffing.order_fields import shift_named
 from workbench.staffing.shifts import offers_shift_sql
 

@@ -1,0 +1,1 @@
+"""The lexical index: texts found and ranked by their words."""

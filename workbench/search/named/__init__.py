@@ -1,0 +1,1 @@
+"""Named indexes: vectors that a caller brings, durable in the lake."""

@@ -1,0 +1,256 @@
+"""Ranker: the arms of one corpus asked together, and one score out of their parts.
+
+Each arm proposes texts (by meaning, by words, by occupation). Every proposed text is then given all parts, whichever
+arm proposed it, so that a score never depends on who found it. Rows follow from texts; ties go by row, that is by id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.search.lexical.lexical import LexicalIndex
+from workbench.search.lexical.question import Question
+from workbench.search.ranking.fusion import PARTS, Part, Values, Weights, scored
+from workbench.search.texts.corpus import Corpus, Mask, Places
+from workbench.search.vectors.distance import distances
+from workbench.search.vectors.index import Index, Plan
+from workbench.search.vectors.keys import ABSENT
+
+_DEPTH = 150
+"""Texts that each arm proposes at least; deeper lists changed no top 20 of the labelled set (docs/decisions.md)."""
+_ROLES = 3
+"""Occupations' role texts whose rows are looked through by themselves."""
+_LEADING, _LIKE = 0.8, 0.2
+"""A role leads when it is so near to the one most like the query, and so like it at all."""
+_UNRANKED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A query as the arms take it: its ``vector`` (d,) float32, its words, and for each role text of the corpus how
+    like the query's occupations it is, (roles,) float64 0 … 1; None when nothing is known of occupations.
+    """
+
+    vector: NDArray[np.float32]
+    question: Question
+    trade: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Rows best first: their numbers, ``scores``, the ``values`` of their parts (n, 3) and ``ranks`` (n, 3; 0: none).
+
+    ``weights`` (3,) are those of the query, ``coverage`` how well its words are covered, ``plan`` how the vectors were
+    searched, ``matching`` how many rows were in question.
+    """
+
+    rows: Places
+    scores: Values
+    values: Values
+    ranks: Places
+    weights: Values
+    coverage: float
+    plan: Plan | None
+    matching: int
+
+    def parts(self, place: int) -> tuple[Part, ...]:
+        """The parts of the row at ``place``."""
+        return tuple(
+            Part(name, float(value), float(weight), int(rank) or None)
+            for name, value, weight, rank in zip(
+                PARTS, self.values[place], self.weights, self.ranks[place], strict=True
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposals:
+    """Texts that the arms propose, ascending, with ``values`` (n, 3) of their parts and ``ranks`` (n, 3) in the arms'
+    lists (0: not in it). They do not depend on any weights. ``trade``: whether something is known of occupations.
+    """
+
+    texts: Places
+    values: Values
+    ranks: Places
+    coverage: float
+    plan: Plan | None
+    trade: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    texts: Places
+    values: Values
+
+
+class Ranker:
+    """One corpus with its arms: ``index`` over its vectors and, if there is one, ``lexical`` over its words.
+
+    ``slots`` (texts,) are the places of its texts in ``lexical``, where the caller knows them.
+    """
+
+    def __init__(self, corpus: Corpus, index: Index, lexical: LexicalIndex | None, slots: Places | None = None) -> None:
+        self.corpus, self.index, self.lexical = corpus, index, lexical
+        self._text_at = _inverse(corpus.positions, len(corpus.blocks))
+        if slots is None:
+            slots = lexical.find(corpus.keys) if lexical is not None else np.empty(0, np.int64)
+        self.slots = slots
+        self._text_of_slot = _inverse(slots, len(lexical) if lexical is not None else 0)
+        self._roles = _by_role(corpus)
+
+    def rank(self, probe: Probe, k: int, weights: Weights, *, rows: Mask | None = None) -> Ranked:
+        """The best ``k`` of ``rows`` (None: all), never fewer than min(k, rows): rows without text come last."""
+        found = self.propose(probe, max(_DEPTH, 2 * k), rows)
+        return self.order(found, k, weights, rows=rows)
+
+    def placed(
+        self, probe: Probe, row: int, counts: tuple[int, int], weights: Weights, *, rows: Mask | None = None
+    ) -> tuple[Ranked, int | None]:
+        """The best ``counts[0]`` of ``rows``, and the rank of ``row`` in them; if it is further down, how many to ask
+        for so that it is shown, up to ``counts[1]``; None when it is beyond these too.
+        """
+
+        def ranked(count: int) -> tuple[Ranked, int | None]:
+            found = self.rank(probe, count, weights, rows=rows)
+            at = np.flatnonzero(found.rows == row)
+            return found, int(at[0]) + 1 if len(at) else None
+
+        usual, most = counts
+        first, rank = ranked(usual)
+        if rank is None and usual < most:
+            rank = ranked(most)[1]
+            # The arms propose less to a search for less, so it is tried.
+            if rank and ranked(rank)[1] is None:
+                rank = most
+        return first, rank
+
+    def propose(self, probe: Probe, depth: int, rows: Mask | None = None) -> Proposals:
+        """What the arms propose for ``probe``, ``depth`` texts each, every one with all of its parts."""
+        texts = self.corpus.texts_with(rows)
+        near, plan = self._near(probe, depth, texts)
+        said, coverage = self._said(probe.question, depth, texts)
+        lead = self._lead(probe, depth, texts, near)
+        found = np.unique(np.concatenate([near.texts, said.texts, lead.texts]))
+        values = [self._meanings(probe, found, near, lead), self._words(probe, found, said), self._trades(probe, found)]
+        ranks = [_rank(near.texts, found), _rank(said.texts, found), np.zeros_like(found)]
+        return Proposals(found, np.stack(values, 1), np.stack(ranks, 1), coverage, plan, trade=probe.trade is not None)
+
+    def order(self, found: Proposals, k: int, weights: Weights, *, rows: Mask | None = None) -> Ranked:
+        """The best ``k`` rows among those that carry the proposed texts, by ``weights``; ``rows`` as in ``propose``."""
+        of_query = weights.of(found.coverage, trade=found.trade)
+        scores = scored(found.values, of_query)
+        picked, owners = self.corpus.rows_with(found.texts, rows)
+        best = np.lexsort((picked, -scores[owners]))[:k]
+        picked, owners = picked[best], owners[best]
+        rest = self.corpus.textless(rows)[: k - len(picked)] if len(picked) < k else picked[:0]
+        none = np.zeros((len(rest), len(PARTS)))
+        return Ranked(
+            np.concatenate([picked, rest]),
+            np.concatenate([scores[owners], none[:, 0]]),
+            np.concatenate([found.values[owners], none]),
+            np.concatenate([found.ranks[owners], none.astype(np.int64)]),
+            of_query,
+            found.coverage,
+            found.plan,
+            len(self.corpus) if rows is None else int(np.count_nonzero(rows)),
+        )
+
+    def having(self, question: Question) -> Mask:
+        """The texts (texts,) that keep to the must, must-not and phrases of ``question``."""
+        if self.lexical is None:
+            return np.ones(len(self.corpus.keys), np.bool_)
+        mask: Mask = self.lexical.matching(question)[self.slots]
+        return mask
+
+    def _near(self, probe: Probe, depth: int, texts: Mask | None) -> tuple[_Proposed, Plan | None]:
+        positions = self.corpus.positions
+        if texts is None and len(positions) == len(self._text_at):
+            allowed = None
+        else:
+            allowed = np.zeros(len(self._text_at), np.bool_)
+            allowed[positions if texts is None else positions[texts]] = True
+        found = self.index.search(probe.vector, depth, allowed=allowed, ties=True)
+        return _Proposed(self._text_at[found.ids], _likeness(found.distances)), found.plan
+
+    def _said(self, question: Question, depth: int, texts: Mask | None) -> tuple[_Proposed, float]:
+        if self.lexical is None or not question.terms:
+            return _Proposed(np.empty(0, np.int64), np.empty(0)), 0.0
+        allowed = None
+        if texts is not None or len(self.slots) != len(self._text_of_slot):
+            allowed = np.zeros(len(self._text_of_slot), np.bool_)
+            allowed[self.slots if texts is None else self.slots[texts]] = True
+        found = self.lexical.search(question, depth, allowed=allowed)
+        coverage = self.lexical.coverage(question, found)
+        return _Proposed(self._text_of_slot[found.slots], self.lexical.parts(question, found.scores)), coverage
+
+    def _lead(self, probe: Probe, depth: int, texts: Mask | None, near: _Proposed) -> _Proposed:
+        """The nearest texts of the role texts that are most like the query's occupations.
+
+        Where the nearest of all are of these roles anyway, they are the same texts and nothing is searched.
+        """
+        none = _Proposed(np.empty(0, np.int64), np.empty(0))
+        if probe.trade is None or not len(probe.trade):
+            return none
+        ranked = np.argsort(-probe.trade, kind="stable")[:_ROLES]
+        leading = ranked[probe.trade[ranked] >= max(_LEADING * float(probe.trade[ranked[0]]), _LIKE)]
+        of_near = self.corpus.rows.role_of[near.texts]
+        leading = leading[[int((of_near == code).sum()) < depth // _ROLES for code in leading]]
+        if not len(leading):
+            return none
+        mine = np.concatenate([self._roles[code] for code in leading.tolist()])
+        mine = mine if texts is None else mine[texts[mine]]
+        found = self.index.search(probe.vector, depth, allowed=np.sort(self.corpus.positions[mine]), ties=True)
+        return _Proposed(self._text_at[found.ids], _likeness(found.distances))
+
+    def _meanings(self, probe: Probe, found: Places, *known: _Proposed) -> Values:
+        values = np.full(len(found), np.nan)
+        for proposed in known:
+            values[np.searchsorted(found, proposed.texts)] = proposed.values
+        missing = np.flatnonzero(np.isnan(values))
+        vectors = self.corpus.blocks.take(self.corpus.positions[found[missing]])
+        values[missing] = _likeness(distances(vectors, probe.vector, "cosine"))
+        return values
+
+    def _words(self, probe: Probe, found: Places, said: _Proposed) -> Values:
+        values = np.zeros(len(found))
+        if self.lexical is None or not probe.question.terms:
+            return values
+        values[np.searchsorted(found, said.texts)] = said.values
+        missing = np.setdiff1d(np.arange(len(found)), np.searchsorted(found, said.texts), assume_unique=True)
+        scores = self.lexical.scores(probe.question, self.slots[found[missing]])
+        values[missing] = self.lexical.parts(probe.question, scores)
+        return values
+
+    def _trades(self, probe: Probe, found: Places) -> Values:
+        if probe.trade is None:
+            return np.zeros(len(found))
+        likeness: Values = np.append(probe.trade, 0.0)[self.corpus.rows.role_of[found]]
+        return likeness
+
+
+def _likeness(far: Values) -> Values:
+    return np.clip(1.0 - far, 0.0, 1.0)
+
+
+def _inverse(places: Places, size: int) -> Places:
+    out = np.full(size, ABSENT, np.int64)
+    out[places] = np.arange(len(places))
+    return out
+
+
+def _rank(listed: Places, found: Places) -> Places:
+    """1-based place of each of ``found`` in an arm's list, 0 where it is not in it."""
+    ranks = np.full(len(found), _UNRANKED, np.int64)
+    ranks[np.searchsorted(found, listed)] = np.arange(1, len(listed) + 1)
+    return ranks
+
+
+def _by_role(corpus: Corpus) -> list[Places]:
+    codes = corpus.rows.role_of
+    order = np.argsort(codes, kind="stable")
+    cuts = np.searchsorted(codes[order], np.arange(len(corpus.rows.roles) + 1))
+    return [order[low:high] for low, high in pairwise(cuts)]

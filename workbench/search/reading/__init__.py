@@ -1,0 +1,1 @@
+"""Reading: what a query asks for, in spelling, operators and conditions, and which rows pass those."""

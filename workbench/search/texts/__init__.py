@@ -1,0 +1,1 @@
+"""Texts: what the rows of a dataset say, kept with their vectors as a corpus."""
