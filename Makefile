@@ -12,7 +12,7 @@ PIP       := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # A folder that was moved or copied has an environment whose scripts point to the old place: make it anew.
 MOVED := $(shell test -L .venv || test ! -f .venv/.place || test "$$(cat .venv/.place)" = "$(CURDIR)" || echo yes)
 
-TARGETS := help demo test lint fmt notebooks bench doctor verify smoke install-hooks
+TARGETS := help demo lab test lint fmt notebooks bench doctor verify smoke install-hooks
 .PHONY: $(TARGETS) $(SMOKES)
 
 UNKNOWN := $(if $(filter smoke,$(MAKECMDGOALS)),$(filter-out $(TARGETS) $(SMOKES),$(MAKECMDGOALS)))
@@ -28,7 +28,7 @@ demo: .venv/.runtime ## a lake of 20,000 workers (WORKERS=n): CSV, tables, SQL, 
 	@env -u LH_LAKE $(BIN)/lh demo --lake '$(DEMO_LAKE)' $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 test: .venv/.dev ## all tests
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist worksteal)
 
 lint: .venv/.dev ## style, types, layers
 	@failed=; for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo'; do \
@@ -39,11 +39,14 @@ fmt: .venv/.dev ## put the style right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-notebooks: .venv/.dev ## run every notebook from top to bottom
-	@set -- notebooks/*.ipynb; if [ ! -e "$$1" ]; then echo "no notebooks yet"; exit 0; fi; \
-	mkdir -p .lake/notebooks || exit 1; \
-	for notebook; do echo "$$notebook"; \
-		$(BIN)/papermill --no-progress-bar "$$notebook" ".lake/notebooks/$${notebook##*/}" || exit 1; done
+lab: .venv/.notebook ## JupyterLab on the demo lake, open at the tour
+	@test -d '$(DEMO_LAKE)' || env -u LH_LAKE $(BIN)/lh demo --lake '$(DEMO_LAKE)' >/dev/null
+	@LH_LAKE="$${LH_LAKE:-$(CURDIR)/$(DEMO_LAKE)}" $(BIN)/jupyter lab $(or $(ARGS),notebooks/tour.ipynb)
+
+notebooks: .venv/.dev ## run every notebook from top to bottom, each in a kernel of its own
+	@mkdir -p .lake/notebooks && failed=; for notebook in notebooks/*.ipynb; do \
+		$(BIN)/lh run "$$notebook" --out ".lake/notebooks/$${notebook##*/}" --no-keep $(ARGS) || failed="$$failed $$notebook"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: .venv/.bench ## every benchmark, in its quick form
 	@set -- benchmarks/[!_]*.py; if [ ! -e "$$1" ]; then echo "no benchmarks yet"; exit 0; fi; failed=; \
@@ -111,6 +114,9 @@ endef
 
 .venv/.runtime: $(BIN)/python pyproject.toml constraints.txt
 	$(call install,the workbench)
+
+.venv/.notebook: .venv/.runtime
+	$(call install,JupyterLab,notebook plot)
 
 .venv/.dev: .venv/.runtime
 	$(call install,the tools for tests,s3 excel notebook plot,--group dev)

@@ -45,6 +45,8 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         for name in os.environ:
             if name.startswith(("LH_", "AWS_")) or name in TERMINAL:
                 patch.delenv(name)
+        # Some machines set it, and then every process that a test starts compiles the whole product again.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("HOME", str(folder))
         for kind in (*XDG, "CACHE"):

@@ -85,7 +85,7 @@ CASES = [
     Case("ingest drift.csv --name workers", 1, ("drift.csv", "+ shift"), "lh ingest drift.csv --name workers --evolve"),
     # SQL.
     Case("sql ''", 1, ("no SQL",), "lh sql"),
-    Case("sql 'SELEC 1'", 1, ("SELEC",), "line 1, column 1"),
+    Case("sql 'SELEC 1'", 1, ("SELEC",), "Did you mean SELECT"),
     Case("sql 'SELECT nam FROM workers'", 1, ("nam",), "name"),
     Case("sql 'SELECT * FROM workrs'", 1, ("'workrs'",), "workers"),
     Case("sql 'DELETE FROM workers'", 1, ("DELETE",), "--replace"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,24 @@ def post(tmp_path):
     tempfile.tempdir = None  # a checker is a process of its own, and this one is not
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A lake with the batch "w1b1", promised and searched; for copies only."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "notes").mkdir()
+    post = Post(str(folder / "lake"), str(folder / "notes"))
+    load(post, "w1b1")
+    Place(post).searcher.search("nurse", dataset=DATASET)
+    return folder
+
+
+@pytest.fixture
+def loaded(made, post, tmp_path):
+    """The post with that lake."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return post
+
+
 def faults(post) -> str:
     check(post, 9, seed=1)
     return "".join(path.read_text() for path in post.here.glob("*.fault"))
@@ -50,8 +69,8 @@ def load(post, batch, *, keep=BATCH_ROWS):
     (post.here / "1.acks").write_text(f"{batch}\n")
 
 
-def test_a_lake_with_all_that_was_promised_passes(post):
-    load(post, "w1b1")
+def test_a_lake_with_all_that_was_promised_passes(loaded):
+    post = loaded
     place = Place(post)
     place.vectors.create("drill_cosine", drill_crew.DIMENSION)
     place.vectors.add("drill_cosine", [{"id": "a", "vector": vector("a", 3), "metadata": {"n": 3}}])
@@ -76,8 +95,8 @@ def test_a_row_that_search_does_not_find_is_named(post):
         ("", "a is of change 3"),
     ],
 )
-def test_a_vector_that_is_lost_or_another_is_named(post, notes, said):
-    load(post, "w1b1")
+def test_a_vector_that_is_lost_or_another_is_named(loaded, notes, said):
+    post = loaded
     place = Place(post)
     place.vectors.create("drill_cosine", drill_crew.DIMENSION)
     place.vectors.add("drill_cosine", [{"id": "a", "vector": vector("a", 3), "metadata": {"n": 3}}])
@@ -85,8 +104,8 @@ def test_a_vector_that_is_lost_or_another_is_named(post, notes, said):
     assert said in faults(post)
 
 
-def test_a_vector_with_other_bits_is_named(post):
-    load(post, "w1b1")
+def test_a_vector_with_other_bits_is_named(loaded):
+    post = loaded
     place = Place(post)
     place.vectors.create("drill_euclidean", drill_crew.DIMENSION, "euclidean")
     place.vectors.add("drill_euclidean", [{"id": "a", "vector": vector("a", 3) * 1.0001, "metadata": {"n": 3}}])
@@ -94,9 +113,8 @@ def test_a_vector_with_other_bits_is_named(post):
     assert "instead of" in faults(post)
 
 
-def test_what_the_doctor_finds_is_a_fault(post):
-    load(post, "w1b1")
-    Place(post).searcher.search("nurse", dataset=DATASET)
+def test_what_the_doctor_finds_is_a_fault(loaded):
+    post = loaded
     next(post.cache_dir.glob("*/*.vec")).with_suffix(".graph").write_bytes(b"short")
     assert "is damaged or of another format" in faults(post)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,29 @@ from workbench.search.drill_crew import BATCH_ROWS, DATASET, Place, Post, rows
 from workbench.search.health import checks
 
 
+def new(folder: Path) -> Post:
+    (folder / "notes").mkdir()
+    return Post(str(folder / "lake"), str(folder / "notes"))
+
+
 @pytest.fixture
 def post(tmp_path):
-    (tmp_path / "notes").mkdir()
+    return new(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A lake with the batch "a", indexed with a graph and searched, and what the search found; for copies only."""
+    folder = tmp_path_factory.mktemp("made")
+    made = new(folder)
+    load(made, "a")
+    index(made)
+    return folder, hits(made)
+
+
+@pytest.fixture
+def indexed(made, tmp_path):
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
     return Post(str(tmp_path / "lake"), str(tmp_path / "notes"))
 
 
@@ -61,9 +82,8 @@ def test_all_is_well_after_an_index(post):
     }
 
 
-def test_a_dataset_that_went_on_is_stale_until_it_is_indexed(post):
-    load(post, "a")
-    index(post)
+def test_a_dataset_that_went_on_is_stale_until_it_is_indexed(indexed):
+    post = indexed
     load(post, "b")
     assert found(post) == [(f"search in {DATASET}", "info")]
     assert fixes(post) == f"lh index {DATASET}"
@@ -92,10 +112,8 @@ def damage(post, kind):
 
 
 @pytest.mark.parametrize("kind", ["vectors cut off", "a bit of a vector", "graph", "graph manifest", "words"])
-def test_what_is_damaged_is_named_and_the_fix_mends_it(post, kind):
-    load(post, "a")
-    index(post)
-    before = hits(post)
+def test_what_is_damaged_is_named_and_the_fix_mends_it(made, indexed, kind):
+    post, before = indexed, made[1]
     damage(post, kind)
     assert [state for name, state in found(post) if name == "search"] == ["warning"]
     subprocess.run(fixes(post), shell=True, check=True)
@@ -105,19 +123,17 @@ def test_what_is_damaged_is_named_and_the_fix_mends_it(post, kind):
 
 
 @pytest.mark.parametrize("kind", ["vectors cut off", "graph", "graph manifest", "words"])
-def test_the_next_process_searches_over_damage_without_being_told(post, kind):
-    load(post, "a")
-    index(post)
-    before = hits(post)
+def test_the_next_process_searches_over_damage_without_being_told(made, indexed, kind):
+    post, before = indexed, made[1]
     damage(post, kind)
     load(post, "b")
-    assert set(before) < set(hits(post))
-    assert len(hits(post)) == 2 * BATCH_ROWS
+    after = hits(post)
+    assert set(before) < set(after)
+    assert len(after) == len(hits(post)) == 2 * BATCH_ROWS
 
 
-def test_derived_files_of_a_dataset_that_is_gone_are_information(post):
-    load(post, "a")
-    index(post)
+def test_derived_files_of_a_dataset_that_is_gone_are_information(indexed):
+    post = indexed
     shutil.rmtree(post.cache_dir.parent / "datasets" / DATASET)
     assert found(post) == [("search", "info")]
     assert "rm -r" in fixes(post)

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from workbench.lake.health import Check
     from workbench.lake.lake import Lake
     from workbench.lake.loading.report import Report
-    from workbench.lake.sql.engine import Progress, Watch
+    from workbench.lake.saving import Saved
     from workbench.lake.sql.binding import Params
+    from workbench.lake.sql.engine import Progress, Watch
     from workbench.lake.sql.lazy import Relation
+    from workbench.lake.sql.placeholders import Filled
     from workbench.lake.sql.query import Answer
     from workbench.lake.tables.catalog import Catalog
     from workbench.lake.tables.manifest import Manifest
@@ -231,13 +233,27 @@ class Workbench:
         return self.lake.check(dataset, expectations, show_pii=show_pii, watch=watch)
 
     def relation(
-        self, sql: str, params: Params = None, *, frames: Mapping[str, Any] | None = None, show_pii: bool = False
+        self,
+        sql: str | Filled,
+        params: Params = None,
+        *,
+        frames: Mapping[str, Any] | None = None,
+        show_pii: bool = False,
     ) -> Relation:
         """One SELECT, pinned to the snapshots, values and DataFrames of this moment; nothing is read before `fetch`.
 
         ``frames``: name → DataFrame, Arrow table or relation that it may read beside the datasets. Raises as `sql`.
         """
         return self.lake.relation(sql, params, frames=frames, show_pii=show_pii)
+
+    def save(
+        self, rows: Relation, dataset: str, *, message: str = "", mode: str = "new", watch: Watch | None = None
+    ) -> Saved:
+        """All rows of a relation, unmasked, as a dataset with its lineage; tags of personal data come along.
+
+        ``mode``: 'new', 'replace' or 'append'. Raises ConflictError for a dataset that exists, unless told what to do.
+        """
+        return self.lake.save(rows, dataset, message=message, mode=mode, watch=watch)
 
     def search(self, query: str, **options: Any) -> Results:
         """The best rows for ``query``, each with its reasons; options as in `Searcher.search`."""

@@ -49,6 +49,10 @@ COMMANDS = {
     "restore": ("datasets", "Make an older version the newest, as a new snapshot; nothing is lost."),
     "compact": ("datasets", "Rewrite a dataset's many files as one."),
     "expire": ("datasets", "Give up old versions and the files that only they need."),
+    "run": (
+        "run",
+        "Run a notebook from top to bottom in a kernel of its own; a failing cell is named and ends it.",
+    ),
     "config": ("admin", "Every setting, its value and where it comes from."),
     "doctor": ("admin", "What is missing or broken, and the command that mends it; exit 1 when something required is."),
     "drill": (

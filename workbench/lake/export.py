@@ -17,9 +17,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from workbench.errors import ConflictError, InvalidError
+from workbench.lake.sql.binding import Params
 from workbench.lake.sql.engine import Progress
 from workbench.lake.sql.parquet import unique_names
-from workbench.lake.sql.binding import Params
 from workbench.lake.sql.query import Queries
 
 Write = Callable[[pa.RecordBatch], None]

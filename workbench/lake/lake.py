@@ -21,11 +21,13 @@ from workbench.lake.loading.ingest import ingest, quiet
 from workbench.lake.loading.rejects import Rejected
 from workbench.lake.loading.report import Report, Request
 from workbench.lake.profile import ColumnProfile, profile
+from workbench.lake.saving import Saved, save
 from workbench.lake.snapshots import Diff
 from workbench.lake.sql import versions
 from workbench.lake.sql.binding import Params
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Progress, Watch
 from workbench.lake.sql.lazy import Relation, relation
+from workbench.lake.sql.placeholders import Filled
 from workbench.lake.sql.query import Access, Answer, Queries
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import About, Manifest, Note, Snapshot
@@ -82,10 +84,25 @@ class Lake:
         return self.queries.run(sql, params, access=access, watch=watch)
 
     def relation(
-        self, sql: str, params: Params = None, *, frames: Mapping[str, Any] | None = None, show_pii: bool = False
+        self,
+        sql: str | Filled,
+        params: Params = None,
+        *,
+        frames: Mapping[str, Any] | None = None,
+        show_pii: bool = False,
     ) -> Relation:
         """A SELECT pinned to the snapshots, values and DataFrames of this moment; nothing runs. See `lazy.relation`."""
         return relation(self.queries, sql, params, frames=frames, show_pii=show_pii)
+
+    def save(
+        self, rows: Relation, name: str, *, message: str = "", mode: str = "new", watch: Watch | None = None
+    ) -> Saved:
+        """All rows of a relation as a dataset (``mode`` new) or its next version (replace, append).
+
+        See `saving.save`.
+        """
+        note = Note("save", message=message, by=self.by)
+        return save(self.queries, rows, name, note=note, mode=mode, limits=self.loading, watch=watch)
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """All versions of a dataset, newest first. Raises NotFoundError."""

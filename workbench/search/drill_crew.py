@@ -27,7 +27,7 @@ from workbench.lake.loading.report import Request
 from workbench.lake.sql.query import Access
 from workbench.lake.tables.storage import LocalStorage
 from workbench.search import health
-from workbench.search.embedding.embed import Side, WordllamaEmbedder
+from workbench.search.embedding.embed import Side, embedded
 from workbench.search.named.store import VectorStore
 from workbench.search.searcher import Searcher
 from workbench.search.texts.template import text_template
@@ -80,7 +80,7 @@ class _Noting:
     """The embedded default, saying when it embeds and when it is done."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
-        self._inner, self._note = WordllamaEmbedder(), note
+        self._inner, self._note = embedded(), note
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -106,7 +106,7 @@ class Place:
         self.searcher = Searcher(self.lake, _Noting(self.note), post.cache_dir, self._trades, lambda: ())
 
     def _trades(self) -> Trades:
-        return open_trades(WordllamaEmbedder(), self.post.cache_dir)
+        return open_trades(embedded(), self.post.cache_dir)
 
 
 def _silent(_phase: str) -> None:

@@ -30,7 +30,7 @@ from workbench.search.ranking.tuning import load_weights
 from workbench.search.reading import near
 from workbench.search.reading.gates import NO_LIMITS, Gate, Gatekeeper, Limits, Offers, funnel
 from workbench.search.reading.reading import Reader, Understood
-from workbench.search.reading.vocabulary import Titles
+from workbench.search.reading.vocabulary import Titles, titles_of
 from workbench.search.shown import shown_rows
 from workbench.search.texts.corpus import Mask
 from workbench.search.trade_roles import TradeLikeness, Trades, TradeTable
@@ -97,7 +97,7 @@ class Searcher:
 
     @cached_property
     def _titles(self) -> Titles:
-        return Titles(self.trades.dictionary.titles)
+        return titles_of(self.trades.dictionary.titles)
 
     @cached_property
     def _cities(self) -> frozenset[str]:

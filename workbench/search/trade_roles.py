@@ -20,7 +20,7 @@ from workbench.search.texts.slab import VectorSlab
 from workbench.search.vectors.keys import ABSENT, text_keys
 from workbench.trades.dictionary import Dictionary
 from workbench.trades.profiles import Profiles, ProfileTable
-from workbench.trades.roles import RoleMatch, Roles, TitleIndex
+from workbench.trades.roles import RoleMatch, Roles, shipped_titles
 from workbench.trades.scan import TitleScan
 from workbench.trades.synonyms import read_synonyms
 
@@ -124,8 +124,8 @@ def open_trades(embedder: Embedder, cache_dir: Path | None, *, synonyms: Path | 
     model would have to embed 43,892 titles first. First time about 0.8 s of CPU time and 46 MB on disk, later about
     0.15 s. Raises ConfigError for a bad ``synonyms`` file and when the folder cannot be made.
     """
-    dictionary = Dictionary.load()
-    titles = TitleIndex(dictionary)
+    titles = shipped_titles()
+    dictionary = titles.dictionary
     known = read_synonyms(synonyms, dictionary, titles.occupations) if synonyms else {}
     scan = TitleScan(dictionary, _vectors(dictionary.titles, embedder, cache_dir))
 

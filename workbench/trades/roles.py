@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -103,7 +103,7 @@ class TitleIndex:
     """Exact lookup of titles, whatever their case, number, punctuation, spaces and order of words."""
 
     def __init__(self, dictionary: Dictionary) -> None:
-        self._dictionary = dictionary
+        self.dictionary = dictionary
 
     def find(self, forms: Sequence[str]) -> tuple[int, ...]:
         """Numbers of the titles that one of these folded ``forms`` is, ascending; empty when none is."""
@@ -114,7 +114,7 @@ class TitleIndex:
 
     def owners(self, titles: Sequence[int]) -> tuple[int, ...]:
         """Numbers of the occupations that have one of these titles, ascending."""
-        return tuple(sorted({owner for title in titles for owner in self._dictionary.owners[title]}))
+        return tuple(sorted({owner for title in titles for owner in self.dictionary.owners[title]}))
 
     def occupations(self, text: str) -> tuple[int, ...]:
         """Numbers of the occupations of the title ``text``, by its safest spelling; empty when it is no title."""
@@ -123,12 +123,27 @@ class TitleIndex:
     @cached_property
     def folded(self) -> tuple[str, ...]:
         """Each title of the dictionary, folded; 0.1 s of CPU time when first asked for."""
-        return tuple(map(fold, self._dictionary.titles))
+        return tuple(map(fold, self.dictionary.titles))
+
+    @cached_property
+    def shorthand(self) -> Mapping[str, Synonym]:
+        """The shipped short words of staffing, by their folded phrase."""
+        return shorthand(self.dictionary, self.occupations)
+
+    @cached_property
+    def words(self) -> TitleWords:
+        """The words of the titles, against typing errors."""
+        return TitleWords(self.folded)
+
+    @cached_property
+    def overlap(self) -> WordOverlap:
+        """The words that a text shares with each title."""
+        return WordOverlap(self.folded)
 
     @cached_property
     def _exact(self) -> dict[str, list[int]]:
         out: dict[str, list[int]] = {}
-        for number, (title, folded) in enumerate(zip(self._dictionary.titles, self.folded, strict=True)):
+        for number, (title, folded) in enumerate(zip(self.dictionary.titles, self.folded, strict=True)):
             for form in {fold(part) for part in parts(title)} if "(" in title else (folded,):
                 out.setdefault(form, []).append(number)
         return out
@@ -140,6 +155,12 @@ class TitleIndex:
     @cached_property
     def _joined(self) -> dict[str, list[int]]:
         return _regrouped(self._exact, joined)
+
+
+@cache
+def shipped_titles() -> TitleIndex:
+    """The titles of the shipped dictionary: one index for all that a process opens, as it takes 0.5 s of CPU time."""
+    return TitleIndex(Dictionary.load())
 
 
 class Roles:
@@ -194,14 +215,15 @@ class Roles:
             if titles := self._titles.find(forms):
                 title = self._dictionary.titles[titles[0]]
                 return self._shared(text, how, title, self._titles.owners(titles), note)
-            if short := next((self._shorthand[form] for form in forms if form in self._shorthand), None):
+            known = self._titles.shorthand
+            if short := next((known[form] for form in forms if form in known), None):
                 said = f"{note} Short for it in staffing.".strip()
                 return self._shared(text, how, short.phrase, short.occupations, said)
         return None
 
     def _misspelt(self, text: str) -> RoleMatch | None:
         """Only a reading that is a title counts: a role is not guessed from single words."""
-        for read in self._words.readings(fold(text)):
+        for read in self._titles.words.readings(fold(text)):
             if found := self._titled(text, read, "near", f"Read as {read!r}."):
                 return found
         return None
@@ -253,21 +275,9 @@ class Roles:
             vector = self._embed([text])[0]
         except InvalidError:
             return None
-        words = self._overlap.similarities(fold(text))[self._dictionary.pair_titles]
+        words = self._titles.overlap.similarities(fold(text))[self._dictionary.pair_titles]
         nearness: NDArray[np.float32] = (self._scan.pairs(vector) + words) / np.float32(2)
         return nearness
-
-    @cached_property
-    def _shorthand(self) -> Mapping[str, Synonym]:
-        return shorthand(self._dictionary, self._titles.occupations)
-
-    @cached_property
-    def _words(self) -> TitleWords:
-        return TitleWords(self._titles.folded)
-
-    @cached_property
-    def _overlap(self) -> WordOverlap:
-        return WordOverlap(self._titles.folded)
 
 
 def _regrouped(table: Mapping[str, list[int]], key: Callable[[str], str]) -> dict[str, list[int]]:

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from workbench.lake.sql.binding import BATCH_ROWS, Params, bound, fetch
 from workbench.lake.sql.clauses import clauses
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Watch, connect, scrub
 from workbench.lake.sql.parser import Parser
+from workbench.lake.sql.placeholders import Filled
+from workbench.lake.sql.plan import render
 from workbench.lake.sql.relation import select_sql, uris
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import Manifest
@@ -123,7 +126,9 @@ class Queries:
         """One statement. Raises QueryError (the engine's words), NotFoundError for a dataset or version that is not."""
         started = time.perf_counter()
         allowed = access or Access()
-        answer = self.answer(self.prepare(sql), sql, params, access=allowed, watch=watch, show_errors=allowed.show_pii)
+        with self.advised(sql):
+            prepared = self.prepare(sql)
+            answer = self.answer(prepared, sql, params, access=allowed, watch=watch, show_errors=allowed.show_pii)
         return replace(answer, elapsed_s=time.perf_counter() - started)
 
     def answer(
@@ -157,7 +162,8 @@ class Queries:
         self, sql: str, params: Params = None, *, show_pii: bool = False
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """All rows in Arrow batches, masked like `run`'s. Raises as `run` does, before the first batch."""
-        return self.batches(self.prepare(sql), sql, params, show_pii=show_pii)
+        with self.advised(sql):
+            return self.batches(self.prepare(sql), sql, params, show_pii=show_pii)
 
     def batches(
         self, prepared: Prepared, sql: str, params: Params = None, *, show_pii: bool = False
@@ -252,6 +258,17 @@ class Queries:
                 tables[name] = self.catalog.at(guard.fold(ref.name), versions.moment(ref.at or ""))
         return Prepared(rewritten.sql, tables, judged)
 
+    @contextmanager
+    def advised(self, sql: str | Filled, frames: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Errors inside leave with a caret and advice for the text as typed. ``frames``: other tables by name."""
+        try:
+            yield
+        except (QueryError, NotFoundError) as error:
+            from workbench.lake.sql import advice  # nobody waits for it when all goes well
+
+            advice.explain(sql, error, self.catalog, frames or {})
+            raise
+
     def close(self) -> None:
         """Close every engine."""
         with self._lock:
@@ -266,13 +283,14 @@ class Queries:
         con = self._cursor(prepared, sql)
         try:
             bound(con, prepared.sql, params)
-            asked = f"EXPLAIN {'ANALYZE ' * analyze}{prepared.sql}"
+            asked = f"EXPLAIN ({'ANALYZE, ' * analyze}FORMAT JSON) {prepared.sql}"
             rows = (watch or Watch()).run(con, lambda: con.execute(asked, params or None).fetchall())
         except duckdb.Error as error:
             raise self._error(error, sql, show=show_pii) from None
         finally:
             con.close()
-        return str(rows[0][1])
+        said = " ".join([sql, *(str(v) for v in (params.values() if isinstance(params, Mapping) else params or ()))])
+        return render(str(rows[0][1]), said=said, show_values=show_pii)
 
     def _cursor(self, prepared: Prepared, sql: str) -> duckdb.DuckDBPyConnection:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from itertools import chain
@@ -138,6 +139,12 @@ class WordllamaEmbedder:
             start, end = end, end + len(own)
             # One reduction per text: its bits must not depend on what else is in the batch.
             np.add.reduce(table.take(places[start:end], axis=0), axis=0, out=out[row])
+
+
+@cache
+def embedded() -> WordllamaEmbedder:
+    """The embedded default of the installed package: loaded once (0.1 s of CPU time), for all that a process opens."""
+    return WordllamaEmbedder()
 
 
 # Tokenised texts take far more memory than their text; a slice bounds it and still feeds every core.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.errors import ConfigError
 from workbench.outbound import Secret
-from workbench.search.embedding.embed import Embedder, WordllamaEmbedder
+from workbench.search.embedding.embed import Embedder, embedded
 
 EMBEDDED = "embedded"
 _FORMS = "embedded, ollama/nomic-embed-text, or openai/<model> with embeddings_url"
@@ -28,7 +28,7 @@ def open_embedder(name: str, servers: Servers) -> Embedder:
     """
     provider, _, model = name.partition("/")
     if name == EMBEDDED:
-        return WordllamaEmbedder()
+        return embedded()
     if provider == "ollama" and model:
         from workbench.search.embedding.ollama import OllamaEmbedder
 

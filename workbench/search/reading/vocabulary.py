@@ -98,7 +98,7 @@ class Phrases:
 
 
 class Titles(Phrases):
-    """The titles of the trade dictionary; made once for all corpora, as it takes 0.2 s of CPU time."""
+    """The titles of the trade dictionary; see `titles_of`."""
 
     def beside(self, letters: str, neighbour: str, *, before: bool) -> list[tuple[str, str]]:
         """Pairs of terms with the first letters ``letters`` (two) that titles have before, or after, ``neighbour``; the
@@ -117,6 +117,12 @@ class Titles(Phrases):
         for place, term in enumerate(self._terms):
             found[term].append(place)
         return found
+
+
+@lru_cache(maxsize=1)
+def titles_of(titles: tuple[str, ...]) -> Titles:
+    """``titles`` as a vocabulary, made once for all that a process opens: it takes 0.2 s of CPU time."""
+    return Titles(titles)
 
 
 class Vocabulary:
