@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.lake.sql.complete import Candidate, Known
+    from workbench.lake.sql.completion.complete import Candidate, Known
 
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*(?:"|\Z)|'[^']*(?:'|\Z)|\\.|[^\s"'\\])+""")
 _FLAG = re.compile(r"(?P<name>--?[A-Za-z][\w-]*)(?:[ =](?P<takes>\{[^}]*\}|\S+))?")
@@ -105,7 +105,7 @@ class _Line:
         self.every = every
 
     def found(self) -> list[Candidate] | None:
-        from workbench.lake.sql.complete import Candidate
+        from workbench.lake.sql.completion.complete import Candidate
 
         fragment = self.line[self.current.start : self.at]
         last = self.before[-1].text if self.before else ""
@@ -139,7 +139,7 @@ class _Line:
     def _expectation(self) -> list[Candidate]:
         """``unique(worker_id)``: its name, and inside its brackets columns."""
         from workbench.lake.expectations import FORMS
-        from workbench.lake.sql.complete import Candidate
+        from workbench.lake.sql.completion.complete import Candidate
 
         typed = re.split(r"""["' ,(]""", self.line[self.current.start : self.at])[-1]
         inside = "(" in self.line[self.current.start : self.at]
@@ -175,7 +175,7 @@ class _Line:
 
     def _datasets(self) -> Iterator[Candidate]:
         """Datasets and, after ``workers@``, their versions."""
-        from workbench.lake.sql.complete import Candidate
+        from workbench.lake.sql.completion.complete import Candidate
 
         name, at, version = self.line[self.current.start : self.at].partition("@")
         if not at:
@@ -186,7 +186,7 @@ class _Line:
                 yield Candidate(str(one.number), "snapshot", self.at - len(version), one.line)
 
     def _condition(self) -> list[Candidate]:
-        from workbench.lake.sql.complete import complete_condition
+        from workbench.lake.sql.completion.complete import complete_condition
 
         text = self.current.text
         quoted = text[:1] in {'"', "'"}
@@ -206,7 +206,7 @@ class _Line:
 
     def _plain(self, names: Sequence[str], kind: str, *, listed: bool = False) -> Iterator[Candidate]:
         """Names that begin as typed, quoted for the shell where they need it; ``listed``: after the last comma."""
-        from workbench.lake.sql.complete import Candidate
+        from workbench.lake.sql.completion.complete import Candidate
 
         if listed and "," in (said := self.line[self.current.start : self.at]):
             last = said.rpartition(",")[2]

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernel_ext.session import Session
+    from IPython.core.interactiveshell import InteractiveShell
+
     from workbench.cli.progress import Bar as TerminalBar
 
 PATIENCE_S = 0.5
@@ -26,11 +27,11 @@ class Bar:
     A context manager. Work that cannot say how far it is gets a bar that only tells the time.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._shell = session.shell
-        self._notebook = has_cells(session.shell)
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._notebook = has_cells(shell)
         self._terminal: TerminalBar | None = None
-        if not self._notebook and not hasattr(session.shell, "kernel"):
+        if not self._notebook and not hasattr(shell, "kernel"):
             from workbench.cli.progress import Bar as TerminalBar
 
             self._terminal = TerminalBar()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kernel_ext.session import Session
-    from workbench.lake.sql.complete import Candidate, Version
-    from workbench.lake.sql.facts import Facts
-    from workbench.lake.sql.scope import Field
+    from workbench.lake.sql.completion.complete import Candidate, Version
+    from workbench.lake.sql.completion.facts import Facts
+    from workbench.lake.sql.completion.scope import Field
     from workbench.session import Workbench
 
 IDENTIFIER = "lakehouse"
@@ -111,7 +111,7 @@ class _Matcher:
     def _candidates(self, text: str, at: int, place: Ours) -> Sequence[Candidate] | None:
         from dataclasses import replace
 
-        from workbench.lake.sql.complete import complete
+        from workbench.lake.sql.completion.complete import complete
 
         self.known.begin()
         inside = text[place.start : place.end]
@@ -127,7 +127,7 @@ class _Matcher:
 
     def _outputs(self, text: str, place: Ours) -> list[str]:
         """The columns that the statement after the options gives."""
-        from workbench.lake.sql.scope import output_fields
+        from workbench.lake.sql.completion.scope import output_fields
 
         return [f.name for f in output_fields(text[place.start + sql_at(text[place.start :]) :], self.known.fields)]
 
@@ -135,7 +135,7 @@ class _Matcher:
         """The words that a statement begins with, where the options of ``%lhsql`` have ended."""
         from dataclasses import replace
 
-        from workbench.lake.sql.complete import complete
+        from workbench.lake.sql.completion.complete import complete
 
         word = re.search(r"(?:^|(?<=\s))[A-Za-z]*\Z", line[:at])
         if word is None or re.search(r"(?:--as|--save|-m|--message|--timeout|--limit)\s+\S*\Z", line[:at]):
@@ -242,7 +242,7 @@ class _Notebook:
 
     def _columns(self, value: Any) -> list[Field]:
         """The columns of a result, a relation or a DataFrame."""
-        from workbench.lake.sql.scope import Field, output_fields
+        from workbench.lake.sql.completion.scope import Field, output_fields
 
         schema: Any = getattr(getattr(value, "table", value), "schema", None)
         if hasattr(schema, "field"):  # Arrow: a result's page, the table of hits
@@ -254,7 +254,7 @@ class _Notebook:
     @staticmethod
     def _open(wb: Workbench) -> Facts | None:
         from workbench.errors import WorkbenchError
-        from workbench.lake.sql.facts import Facts
+        from workbench.lake.sql.completion.facts import Facts
 
         try:
             return Facts(wb.lake.queries)

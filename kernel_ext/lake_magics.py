@@ -88,7 +88,7 @@ class LakeMagics(Magics):
         asked = _ingest_options().read(line)
         if asked is None:
             return None
-        with Bar(self._session) as bar:
+        with Bar(self._session.shell) as bar:
             done = self._session.wb.lake.ingest(_request(asked), bar)
         return lake_views.loaded(self._session, done)
 

@@ -165,7 +165,7 @@ def loaded(session: Session, done: Report) -> Sheet:
 
 def profile(session: Session, asked: Namespace) -> Sheet:
     """Facts of every column."""
-    with Bar(session) as bar:
+    with Bar(session.shell) as bar:
         found = session.wb.lake.profile(asked.dataset, show_pii=asked.show_pii, watch=_watch(bar, "profile"))
     table = tabled(
         {
@@ -195,7 +195,7 @@ def _watch(bar: Bar, stage: str) -> Watch:
 
 def diff(session: Session, asked: Namespace) -> Sheet:
     """What changed between two versions; the table is a sample of changed rows, old beside new."""
-    with Bar(session) as bar:
+    with Bar(session.shell) as bar:
         d = session.wb.lake.diff(
             asked.old, asked.new, key=names(asked.key), show_pii=asked.show_pii, watch=_watch(bar, "diff")
         )
@@ -231,7 +231,7 @@ def check(session: Session, asked: Namespace) -> Sheet:
     wanted = command.asked_for(held, ref, lines, asked.file)
     if asked.drop:
         return _kept(session, ref, printed(lambda: command.dropped(held, ref, wanted)))
-    with Bar(session) as bar:
+    with Bar(session.shell) as bar:
         if asked.suggest or not (wanted or held.get(ref).about.expectations):
             return _suggested(session, asked, bar)
         found = command.checked(held, ref, wanted, bar, keep=asked.keep, show_pii=asked.show_pii)

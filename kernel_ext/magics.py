@@ -24,8 +24,8 @@ from workbench.errors import InvalidError
 if TYPE_CHECKING:
     from kernel_ext.chart import Chart
     from workbench.lake.sql.lazy import Relation
-    from workbench.lake.sql.placeholders import Filled
     from workbench.lake.sql.query import Answer
+    from workbench.lake.sql.typed.placeholders import Filled
 
 PAGE = 100
 KINDS = ("bar", "line", "scatter", "hist")
@@ -140,7 +140,7 @@ class _Query:
         return Result(self.session, None, answer, asking)
 
     def _filled(self) -> Filled:
-        from workbench.lake.sql.placeholders import fill
+        from workbench.lake.sql.typed.placeholders import fill
 
         filled = fill(self.sql, ChainMap(dict(self.local), self.session.shell.user_ns))
         raw = (f"raw SQL inserted: {', '.join(f'{{{{{name}!sql}}}}' for name in filled.raw)}",) if filled.raw else ()

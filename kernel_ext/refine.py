@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kernel_ext.session import stoppable
 from kernel_ext.style import page
 from workbench.errors import MissingExtraError, QueryError, WorkbenchError
-from workbench.lake.sql.tokens import Token, tokens
+from workbench.lake.sql.completion.tokens import Token, tokens
 from workbench.lake.tables.mapping import quote
 
 if TYPE_CHECKING:

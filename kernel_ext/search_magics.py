@@ -153,7 +153,7 @@ def _kept(session: Session, name: str, value: Any) -> Any:
 def find(session: Session, search: Search, *, open_why: bool = False) -> Hits:
     """Ask, with a bar while texts are read for the first time; the stop button ends it and loses nothing."""
     wb = session.wb
-    with Bar(session) as bar:
+    with Bar(session.shell) as bar:
         bar("search", 0, 0)
         return hits.find(
             wb, search, open_why=open_why, on_progress=_embedding(bar, lambda: wb.lake.get(search.dataset).row_count)

@@ -120,7 +120,7 @@ class Session:
         """A watch for one statement, with the bar and the time limit; the stop button ends it with one line."""
         from workbench.lake.sql.engine import Watch
 
-        with stoppable(), Bar(self) as bar:
+        with stoppable(), Bar(self.shell) as bar:
             yield Watch(timeout_s or self.wb.settings.timeout_s, on_progress=bar, stage=stage)
 
     def close(self) -> None:

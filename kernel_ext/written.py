@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Any
 
 from workbench.errors import InvalidError
-from workbench.lake.sql.placeholders import fill
-from workbench.lake.sql.tokens import Token, tokens
+from workbench.lake.sql.completion.tokens import Token, tokens
+from workbench.lake.sql.typed.placeholders import fill
 from workbench.lake.tables.mapping import literal
 
 _WHOLE = re.compile(r"\s*\{\{[^{}]*\}\}\s*")

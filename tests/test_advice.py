@@ -6,7 +6,7 @@ import pytest
 
 import workbench
 from workbench.errors import NotFoundError, QueryError
-from workbench.lake.sql.placeholders import fill
+from workbench.lake.sql.typed.placeholders import fill
 
 ROSTER = (
     "worker_id,name,city,phone,state,availability,start\n1,Ann Lee,Joliet,815-555-0100,IL,0.5,2026-01-01\n"

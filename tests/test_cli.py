@@ -20,6 +20,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 import typer
@@ -467,7 +468,11 @@ def test_ctrl_c_during_an_ingest_leaves_the_lake_whole(stage: str, desk: Path) -
 def test_ctrl_c_during_an_index_keeps_what_is_done_and_the_next_run_goes_on(desk: Path) -> None:
     with (desk / "big.csv").open("w") as file:
         file.write("worker_id,note\n")
-        file.writelines(f"{i},some words about the worker {i} and more of {i * 7}\n" for i in range(60_000))
+        # Few words in many texts: to take words apart that are all new would be most of the work.
+        two = [first + second for first in ascii_lowercase for second in ascii_lowercase]
+        file.writelines(
+            f"{i},some words about the worker {two[i % 676]} and more of {two[i // 676]}\n" for i in range(60_000)
+        )
     assert shell("lh ingest big.csv --name workers").returncode == 0
     code, seen = on_terminal("index", "workers", stop_at="embed ")
     assert code == 130, seen

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench
-from workbench.lake.sql.complete import Candidate, Version, complete, complete_condition
-from workbench.lake.sql.facts import MOST_VALUES, Facts, Memory
-from workbench.lake.sql.scope import Field, output_fields
-from workbench.lake.sql.tokens import RESERVED, as_written, tokens, typed
+from workbench.lake.sql.completion.complete import Candidate, Version, complete, complete_condition
+from workbench.lake.sql.completion.facts import MOST_VALUES, Facts, Memory
+from workbench.lake.sql.completion.scope import Field, output_fields
+from workbench.lake.sql.completion.tokens import RESERVED, as_written, tokens, typed
 from workbench.session import Workbench
 
 TABLES = {
@@ -442,7 +442,7 @@ def test_late_answers_are_none_and_there_next_time() -> None:
 
 def test_a_process_that_ends_while_values_are_looked_up_ends_well(staffed: Workbench) -> None:
     code = (
-        "import sys, workbench\nfrom workbench.lake.sql.facts import Facts\n"
+        "import sys, workbench\nfrom workbench.lake.sql.completion.facts import Facts\n"
         "f = Facts(workbench.connect(sys.argv[1]).lake.queries, budget_s=0.0)\nf.begin()\n"
         "f._memory.budget_s = 5.0; f.begin(); f.fields('workers', ''); f._memory.budget_s = 0.0; f.begin()\n"
         "[f.values('workers', '', c) for c in ('skills', 'resume_text', 'communications', 'city')]\n"

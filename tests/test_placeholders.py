@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake.sql.placeholders import fill
+from workbench.lake.sql.typed.placeholders import fill
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "data" / "injection.txt").read_text().splitlines()]
 HALF = [value for value in CORPUS if any("\ud800" <= char <= "\udfff" for char in value)]

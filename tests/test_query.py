@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -225,3 +228,32 @@ def test_threads_share_one_workbench(wb):
 
 def test_access_defaults_protect():
     assert Access() == Access(row_cap=10_000, show_pii=False)
+
+
+def test_a_long_statement_says_how_far_it_is(wb):
+    told: list[float] = []
+
+    def progress(stage: str, done: float, total: float) -> None:
+        told.append(done)
+        if len(told) > 5 and max(told) > 0:
+            watch.cancel()
+
+    watch = Watch(timeout_s=60, on_progress=progress)
+    for _ in range(4):  # more often than there are such connections: each comes back after it was stopped
+        told.clear()
+        watch = Watch(timeout_s=60, on_progress=progress)
+        with pytest.raises(QueryCancelledError):
+            wb.sql("SELECT count(*) FROM range(100000000000) AS t(i) WHERE i % 7 = 3", watch=watch)
+        assert max(told) > 0
+
+
+def test_times_are_in_utc_on_a_machine_that_is_elsewhere(tmp_path):
+    code = (
+        "import sys, workbench; wb = workbench.connect(sys.argv[1]);"
+        "print(wb.sql(\"SELECT timestamptz '2026-01-01 00:00:00+00' :: varchar AS t\").table.to_pylist()[0]['t'])"
+    )
+    environ = {**os.environ, "TZ": "America/Chicago"}
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], env=environ, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "2026-01-01 00:00:00+00"

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import zipfile
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,19 @@ from workbench.lake.files.sources import Reading
 from workbench.lake.loading.report import Report
 
 
-def read(folder: Path, body: bytes, name: str = "file.csv", *, text: bool = False, **overrides) -> tuple[Report, list]:
-    """What an ingest says of the file, and the rows that came of it as tuples of text, through the public verbs."""
+def read(
+    folder: Path, body: bytes, name: str = "file.csv", *, text: bool = False, known: Sequence[str] = (), **overrides
+) -> tuple[Report, list]:
+    """What an ingest says of the file, and the rows that came of it as tuples of text, through the public verbs.
+
+    What its columns are called a dry run says, unless it is ``known``.
+    """
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_bytes(body)
     how = Reading(Overrides(**overrides), text=text)
     with workbench.connect(folder / "lake", user="tester") as wb:
-        names = [c.name for c in wb.ingest(path, "t", how=how, dry_run=True, max_rejects=10**6).columns]
+        names = known or [c.name for c in wb.ingest(path, "t", how=how, dry_run=True, max_rejects=10**6).columns]
         types = {} if text else dict.fromkeys(names, "text")
         done = wb.ingest(path, "t", how=how, types=types, max_rejects=10**6)
         rows = wb.sql("SELECT * FROM t", show_pii=True).table.to_pylist()
@@ -241,6 +248,7 @@ def test_a_damaged_row_late_in_a_big_file_costs_itself(tmp_path):
     assert (reject["line"], reject["raw"]) == (40_002, '40000,"Ann, Joliet')
 
 
+@cache
 def big() -> list[str]:
     """Rows of a file so large that its load starts before the whole of it was looked at (over 8 MiB)."""
     return [f'{i},"Ann, {i % 99}",{"x" * 60} {i},Joliet' for i in range(110_000)]
@@ -264,7 +272,9 @@ LATE = {
 def test_what_comes_late_in_a_large_file_is_seen(tmp_path, case, end):
     change, rows, rejects = LATE[case]
     body = end.join(["id,name,text,city", *change(big())]).encode() + end.encode()
-    done, found = read(tmp_path, body)
+    known = ("id", "name", "text", "city")
+    done, found = read(tmp_path, body, known=known if end == "\r\n" else ())  # one dry run of each is enough
+    assert tuple(c.name for c in done.columns) == known
     assert (done.rows, len(found), done.source.size_bytes) == (rows, rows, len(body))
     assert done.source.sha256 == hashlib.sha256(body).hexdigest()
     told = {r["line"]: r["reason"] for r in done.rejects.to_pylist()}

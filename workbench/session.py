@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from workbench.lake.sql.binding import Params
     from workbench.lake.sql.engine import Progress, Watch
     from workbench.lake.sql.lazy import Relation
-    from workbench.lake.sql.placeholders import Filled
     from workbench.lake.sql.query import Answer
+    from workbench.lake.sql.typed.placeholders import Filled
     from workbench.lake.tables.catalog import Catalog
     from workbench.lake.tables.manifest import Manifest
     from workbench.lake.tables.storage import Storage

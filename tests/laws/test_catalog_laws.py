@@ -193,7 +193,8 @@ def test_a_dataset_made_again_under_its_name_is_not_mistaken_for_the_old(catalog
 
 
 def test_many_threads_register_and_append_without_losing_one(storage):
-    writers, each = 4, 5
+    # Who loses a race begins again: on a server each round costs as much as five on a disk, and the race is the same.
+    writers, each = 4, 5 if isinstance(storage, LocalStorage) else 3
     gate = threading.Barrier(writers)
 
     def work(i: int) -> None:

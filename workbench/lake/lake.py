@@ -27,8 +27,8 @@ from workbench.lake.sql import versions
 from workbench.lake.sql.binding import Params
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Progress, Watch
 from workbench.lake.sql.lazy import Relation, relation
-from workbench.lake.sql.placeholders import Filled
 from workbench.lake.sql.query import Access, Answer, Queries
+from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import About, Manifest, Note, Snapshot
 from workbench.lake.tables.storage import Storage

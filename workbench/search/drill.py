@@ -101,7 +101,9 @@ class _Crew:
         self._hung: list[str] = []
         self._alive: list[ForkServerProcess] = []
         self._context = mp.get_context("forkserver")
-        self._context.set_forkserver_preload(["__main__", "workbench.search.drill_crew", "workbench.search.drill_stock"])
+        self._context.set_forkserver_preload(
+            ["__main__", "workbench.search.drill_crew", "workbench.search.drill_stock"]
+        )
 
     def work(self) -> None:
         """Kill a worker, let a new process look at what is there, start another; at the end let all of them end."""

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 
 from workbench.errors import QueryError
-from workbench.lake.sql.edited import Edit, Edited
 from workbench.lake.sql.frames import Captured
 from workbench.lake.sql.guard import fold
+from workbench.lake.sql.typed.edited import Edit, Edited
 from workbench.lake.tables.manifest import Manifest
 from workbench.lake.tables.mapping import quote
 

@@ -86,8 +86,11 @@ class Watch:
 
     @staticmethod
     def _stop(con: duckdb.DuckDBPyConnection, job: _Job) -> None:
-        while not job.done.wait(POLL_S):
-            con.interrupt()
+        """Until the engine has stopped; a second Ctrl-C must not leave it running behind a closed connection."""
+        while not job.done.is_set():
+            with suppress(KeyboardInterrupt):
+                con.interrupt()
+                job.done.wait(POLL_S)
 
 
 class _Job:
@@ -127,7 +130,7 @@ def connect(storage: Storage | None = None, limits: Limits = NO_LIMITS) -> duckd
     if limits.spill:
         config["temp_directory"] = str(limits.spill)
     con = duckdb.connect(":memory:", config=config)
-    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET GLOBAL TimeZone = 'UTC'")
     filesystem = storage.filesystem() if storage else None
     if filesystem is not None:
         con.register_filesystem(filesystem)

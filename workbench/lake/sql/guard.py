@@ -97,6 +97,9 @@ weighted_avg xor year yearweek
 """
 FUNCTIONS = frozenset(_REVIEWED.split())
 
+TELLING = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+"""Lets a connection say how far its statement is, and print nothing; a setting of that connection alone."""
+_CURSORS = 3
 _LOCATION = ("position", "line", "column")
 
 
@@ -347,11 +350,13 @@ def guarded_connection(
     threads: int | None = None,
     memory_limit: str | None = None,
     spill: str = "",
+    cursors: list[duckdb.DuckDBPyConnection] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """An engine that sees these views over these files and nothing else, and cannot be talked out of it.
 
     ``files``: view → addresses it reads; ``views``: view → its SELECT; ``spill``: folder for what does not fit in
-    memory ('': nothing is spilled). Raises what the engine raises for a file that is not there.
+    memory ('': nothing is spilled); ``cursors``: filled with a few that tell how far a statement is, which nobody can
+    ask for once the settings are locked. Raises what the engine raises for a file that is not there.
     """
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,
@@ -366,11 +371,13 @@ def guarded_connection(
     con = duckdb.connect(":memory:", config=config)
     if filesystem is not None:
         con.register_filesystem(filesystem)
-    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET enable_object_cache = true")
+    con.execute("SET GLOBAL TimeZone = 'UTC'; SET enable_object_cache = true")
     allowed = sorted({address for addresses in files.values() for address in addresses})
     con.execute("SET allowed_paths = ?", [allowed])
     for name, select in views.items():
         con.execute(f"CREATE VIEW {quote(name)} AS {select}")
+    if cursors is not None:
+        cursors += [con.cursor().execute(TELLING) for _ in range(_CURSORS)]
     con.execute("SET enable_external_access = false; SET lock_configuration = true")
     return con
 

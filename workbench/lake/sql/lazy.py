@@ -20,11 +20,11 @@ from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake.sql import compose, guard, versions
 from workbench.lake.sql.binding import Params, check_params
 from workbench.lake.sql.compose import Part, Place
-from workbench.lake.sql.edited import Edit, Edited
 from workbench.lake.sql.engine import Watch
 from workbench.lake.sql.frames import Captured, capture
-from workbench.lake.sql.placeholders import Filled
 from workbench.lake.sql.query import Access, Answer, Prepared, Queries, snapshots_of
+from workbench.lake.sql.typed.edited import Edit, Edited
+from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.manifest import Manifest
 from workbench.lake.tables.mapping import quote
 

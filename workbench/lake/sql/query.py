@@ -14,7 +14,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from workbench.lake.sql.binding import BATCH_ROWS, Params, bound, fetch
 from workbench.lake.sql.clauses import clauses
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Watch, connect, scrub
 from workbench.lake.sql.parser import Parser
-from workbench.lake.sql.placeholders import Filled
 from workbench.lake.sql.plan import render
 from workbench.lake.sql.relation import select_sql, uris
+from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import Manifest
 from workbench.lake.tables.mapping import quote
@@ -116,7 +116,7 @@ class Queries:
         self.catalog = catalog
         self.limits = limits
         self.parser = Parser(connect(limits=Limits(threads=1)))
-        self._engines: OrderedDict[tuple[tuple[str, str, int], ...], duckdb.DuckDBPyConnection] = OrderedDict()
+        self._engines: OrderedDict[tuple[tuple[str, str, int], ...], _Engine] = OrderedDict()
         self._lock = threading.Lock()
         self._spill: Path | None = None
 
@@ -143,13 +143,8 @@ class Queries:
     ) -> Answer:
         """Run a prepared statement, ``sql`` as it was written. Raises QueryError in the engine's words."""
         started = time.perf_counter()
-        con = self._cursor(prepared, sql)
-        try:
+        with self._cursor(prepared, sql, show=show_errors) as con:
             table, truncated = (watch or Watch()).run(con, lambda: fetch(con, prepared.sql, params, access.row_cap))
-        except duckdb.Error as error:
-            raise self._error(error, sql, show=show_errors) from None
-        finally:
-            con.close()
         masked: tuple[str, ...] = ()
         if not access.show_pii:
             carriers = self._carriers(prepared, table.column_names)
@@ -169,10 +164,12 @@ class Queries:
         self, prepared: Prepared, sql: str, params: Params = None, *, show_pii: bool = False
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """`stream` of a prepared statement, ``sql`` as it was written."""
-        con = self._cursor(prepared, sql)
+        held = ExitStack()
+        con = held.enter_context(self._cursor(prepared, sql, show=show_pii))
         try:
             reader = bound(con, prepared.sql, params).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
+            held.close()
             raise self._error(error, sql, show=show_pii) from None
         carriers = None if show_pii else self._carriers(prepared, reader.schema.names)
         schema = _mask(pa.Table.from_batches([], reader.schema), carriers).schema
@@ -184,7 +181,7 @@ class Queries:
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise self._error(error, sql, show=show_pii) from None
             finally:
-                con.close()
+                held.close()
 
         return schema, masked()
 
@@ -264,7 +261,7 @@ class Queries:
         try:
             yield
         except (QueryError, NotFoundError) as error:
-            from workbench.lake.sql import advice  # nobody waits for it when all goes well
+            from workbench.lake.sql.advising import advice  # nobody waits for it when all goes well
 
             advice.explain(sql, error, self.catalog, frames or {})
             raise
@@ -280,26 +277,31 @@ class Queries:
         self, prepared: Prepared, sql: str, params: Params = None, *, analyze: bool, show_pii: bool, watch: Watch | None
     ) -> str:
         """The engine's plan of a prepared statement; with ``analyze`` it runs, and the plan has rows and times."""
-        con = self._cursor(prepared, sql)
-        try:
+        with self._cursor(prepared, sql, show=show_pii) as con:
             bound(con, prepared.sql, params)
             asked = f"EXPLAIN ({'ANALYZE, ' * analyze}FORMAT JSON) {prepared.sql}"
             rows = (watch or Watch()).run(con, lambda: con.execute(asked, params or None).fetchall())
-        except duckdb.Error as error:
-            raise self._error(error, sql, show=show_pii) from None
-        finally:
-            con.close()
         said = " ".join([sql, *(str(v) for v in (params.values() if isinstance(params, Mapping) else params or ()))])
         return render(str(rows[0][1]), said=said, show_values=show_pii)
 
-    def _cursor(self, prepared: Prepared, sql: str) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _cursor(self, prepared: Prepared, sql: str, *, show: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one statement; what the engine raises leaves as QueryError."""
         try:
-            con = self._engine(prepared.tables).cursor()
+            engine = self._engine(prepared.tables)
+            con = engine.take()
         except duckdb.Error as error:  # a file of the dataset is gone or damaged
             raise self._error(error, sql, show=False) from None
-        for name, frame in prepared.frames.items():
-            con.register(name, frame)  # other cursors do not see it
-        return con
+        try:
+            for name, frame in prepared.frames.items():
+                con.register(name, frame)  # other cursors do not see it
+            yield con
+        except duckdb.Error as error:
+            raise self._error(error, sql, show=show) from None
+        finally:
+            for name in prepared.frames:
+                con.unregister(name)
+            engine.give_back(con)
 
     def _spill_folder(self) -> Path:
         """Where big sorts go: a private folder, gone with this object, never the reader's current folder."""
@@ -308,7 +310,7 @@ class Queries:
             weakref.finalize(self, shutil.rmtree, self._spill, ignore_errors=True)
         return self._spill
 
-    def _engine(self, tables: Mapping[str, Manifest]) -> duckdb.DuckDBPyConnection:
+    def _engine(self, tables: Mapping[str, Manifest]) -> _Engine:
         """A guarded engine that sees exactly these snapshots; the last few are kept, a new version makes a new one."""
         key = tuple(sorted((alias, m.name, m.version) for alias, m in tables.items()))
         with self._lock:
@@ -316,6 +318,7 @@ class Queries:
                 self._engines.move_to_end(key)
                 return self._engines[key]
             storage = self.catalog.storage
+            cursors: list[duckdb.DuckDBPyConnection] = []
             con = guard.guarded_connection(
                 {alias: uris(storage, m) for alias, m in tables.items()},
                 {alias: select_sql(storage, m) for alias, m in tables.items()},
@@ -323,11 +326,12 @@ class Queries:
                 threads=self.limits.threads or None,
                 memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
                 spill=str(self._spill_folder()),
+                cursors=cursors,
             )
-            self._engines[key] = con
+            self._engines[key] = _Engine(con, tuple(cursors), cursors)
             while len(self._engines) > KEPT_ENGINES:
                 self._engines.popitem(last=False)
-            return con
+            return self._engines[key]
 
     @staticmethod
     def _carriers(prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
@@ -343,6 +347,32 @@ class Queries:
     def _error(error: Exception, sql: str, *, show: bool) -> QueryError:
         words, hint = scrub(str(error).strip(), sql, show=show)
         return QueryError(words, hint=hint, details={"engine": type(error).__name__})
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """A guarded engine and its idle cursors, which tell how far a statement is; when all are out, one that does not."""
+
+    con: duckdb.DuckDBPyConnection
+    telling: tuple[duckdb.DuckDBPyConnection, ...]
+    idle: list[duckdb.DuckDBPyConnection]
+
+    def take(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return self.con.cursor()
+
+    def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        if any(cursor is one for one in self.telling):
+            self.idle.append(cursor)
+        else:
+            cursor.close()
+
+    def close(self) -> None:
+        for cursor in self.telling:
+            cursor.close()
+        self.con.close()
 
 
 @dataclass(frozen=True, slots=True)

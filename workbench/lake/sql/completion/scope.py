@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.lake.sql.tokens import RESERVED, Token, tokens
-from workbench.lake.sql.unfinished import JOINS, Arm, Query, Shape
+from workbench.lake.sql.completion.tokens import RESERVED, Token, tokens
+from workbench.lake.sql.completion.unfinished import JOINS, Arm, Query, Shape
 
 DEEPEST = 12  # queries in queries whose columns are followed
 _EXPANDED = {"exclude", "replace", "rename"}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from rapidfuzz.distance import OSA
 
-from workbench.lake.sql.edited import Edit
-from workbench.lake.sql.mistake import Advice, Mistake
+from workbench.lake.sql.advising.mistake import Advice, Mistake
+from workbench.lake.sql.typed.edited import Edit
 
 _ORDER = ("select", "from", "where", "group", "having", "qualify", "order", "limit")
 _SAID = {"group": "GROUP BY", "order": "ORDER BY"}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from workbench.lake.sql.scope import ends_operand
-from workbench.lake.sql.tokens import Token
-from workbench.lake.sql.unfinished import JOINS, Arm, Query, Shape, Span
+from workbench.lake.sql.completion.scope import ends_operand
+from workbench.lake.sql.completion.tokens import Token
+from workbench.lake.sql.completion.unfinished import JOINS, Arm, Query, Shape, Span
 
 
 class Place(Enum):

@@ -11,7 +11,7 @@ import duckdb
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
-from workbench.lake.sql.edited import Edit, Edited
+from workbench.lake.sql.typed.edited import Edit, Edited
 
 CLOSE = 65  # of 100: below this, two names are not alike (fuzz.ratio, and a transposition counts as one letter)
 

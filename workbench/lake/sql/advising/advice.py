@@ -13,10 +13,10 @@ from typing import Any
 
 from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryTimeoutError
 from workbench.lake.sql import versions
-from workbench.lake.sql.advice_names import RULES
-from workbench.lake.sql.advice_syntax import syntax
-from workbench.lake.sql.mistake import Advice, Known, Mistake
-from workbench.lake.sql.placeholders import Filled
+from workbench.lake.sql.advising.mistake import Advice, Known, Mistake
+from workbench.lake.sql.advising.names import RULES
+from workbench.lake.sql.advising.syntax import syntax
+from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.catalog import Catalog
 
 MOST_CANDIDATES = 3

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from workbench import pii
 from workbench.errors import QueryTimeoutError
-from workbench.lake.sql.complete import Version
+from workbench.lake.sql.completion.complete import Version
+from workbench.lake.sql.completion.scope import Field
 from workbench.lake.sql.engine import Watch
 from workbench.lake.sql.query import Access, Queries
-from workbench.lake.sql.scope import Field
 from workbench.lake.sql.versions import moment
 from workbench.lake.tables.manifest import Column, Manifest, Snapshot
 from workbench.lake.tables.mapping import quote

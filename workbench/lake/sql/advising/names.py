@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from workbench.lake.sql.edited import Edit
+from workbench.lake.sql.advising.mistake import Advice, Mistake, did_you_mean, near
 from workbench.lake.sql.guard import FUNCTIONS
-from workbench.lake.sql.mistake import Advice, Mistake, did_you_mean, near
+from workbench.lake.sql.typed.edited import Edit
 from workbench.lake.tables.mapping import literal
 
 _AFTER_WHERE = ("group", "having", "qualify", "window", "order", "limit", "offset", "union", "except", "intersect", ";")

@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake.sql.edited import Edit, Edited
-from workbench.lake.sql.lexer import CODE, COMMENT, NAME, STRING, Stretch, stretches
-from workbench.lake.sql.values import bindable
+from workbench.lake.sql.typed.edited import Edit, Edited
+from workbench.lake.sql.typed.lexer import CODE, COMMENT, NAME, STRING, Stretch, stretches
+from workbench.lake.sql.typed.values import bindable
 from workbench.lake.tables.mapping import quote
 
 BACK = 400  # characters before a placeholder that say what it stands in

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from workbench.lake.sql.completion.places import Place, Spot, spot
+from workbench.lake.sql.completion.scope import Cte, Field, Scope, Source, every, is_column, one, resolve
+from workbench.lake.sql.completion.tokens import Token, Typed, as_written, typed
+from workbench.lake.sql.completion.unfinished import Arm, Query, Shape
 from workbench.lake.sql.guard import FUNCTIONS
-from workbench.lake.sql.places import Place, Spot, spot
-from workbench.lake.sql.scope import Cte, Field, Scope, Source, every, is_column, one, resolve
-from workbench.lake.sql.tokens import Token, Typed, as_written, typed
-from workbench.lake.sql.unfinished import Arm, Query, Shape
 from workbench.lake.tables.mapping import engine_name, literal, quote, split_types
 
 MOST = 400  # candidates of one call

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from workbench.lake.sql.tokens import Token
+from workbench.lake.sql.completion.tokens import Token
 
 JOINS = frozenset(
     {"join", "inner", "left", "right", "full", "outer", "cross", "natural", "semi", "anti", "asof", "positional"}
