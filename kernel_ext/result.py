@@ -230,9 +230,11 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     """A DataFrame as DuckDB's own ``df()`` makes it: decimals as float64, dates as datetime64; Arrow is exact."""
     import pyarrow as pa
 
+    from workbench.lake.sql import carriers
+
     fields = [field.with_type(pa.float64()) if pa.types.is_decimal(field.type) else field for field in table.schema]
     frame: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas(date_as_object=False)
-    return frame
+    return carriers.to_attrs(table, frame)  # type: ignore[no-any-return]
 
 
 def missing(error: ModuleNotFoundError) -> MissingExtraError:

@@ -206,13 +206,40 @@ def test_without_its_kernel_the_earlier_cells_run_again_and_that_is_said(go: Run
 
 
 def test_a_ticket_that_is_over_ends_a_kernel(tmp_path: Path) -> None:
-    ticket = Ticket(1, 0.0, owner=0, owner_born=0.0, until=time.time() + 60, folder="")
+    ticket = Ticket(2, 0.0, owner=0, owner_born=0.0, until=time.time() + 60, folder="/tmp/lh-kernel-")
     path = tmp_path / "ticket"
     assert not wanted(path)
     ticket.save(path)
     assert wanted(path)
-    Ticket(1, 0.0, 0, 0.0, time.time() - 1, "").save(path)
+    Ticket(2, 0.0, 0, 0.0, time.time() - 1, "/tmp/lh-kernel-").save(path)
     assert not wanted(path)
+
+
+def test_a_ticket_from_elsewhere_removes_nothing_and_lends_no_kernel(go: Run, tmp_path: Path) -> None:
+    """A notebook's folder may come from anywhere, with a ticket in it that we never wrote."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "work.txt").write_text("years")
+    (tmp_path / "lh-kernel-x").symlink_to(precious)
+    path = write(tmp_path / "n.ipynb", "print('ran')")
+    planted = tmp_path / ".n.run.ipynb.kernel"
+    for folder in (precious, tmp_path / "lh-kernel-x", tmp_path / "lh-kernel-" / "..", "lh-kernel-y/../precious"):
+        for pid, until in ((4_000_000, 0.0), (os.getpid(), time.time() + 60)):
+            Ticket(pid, born(os.getpid()), 0, 0.0, until, str(folder)).save(planted)
+            assert go(path).failure is None
+            assert (precious / "work.txt").read_text() == "years"
+    mine = tmp_path / "lh-kernel-mine"
+    mine.mkdir(mode=0o700)
+    good = tmp_path / "ticket"
+    Ticket(2, 0.0, 0, 0.0, time.time() + 60, str(mine)).save(good)
+    assert wanted(good)
+    good.chmod(0o666)  # others may write what they like into it
+    assert not wanted(good)
+    good.chmod(0o600)
+    mine.chmod(0o777)
+    assert not wanted(good)
+    (tmp_path / "link").symlink_to(good)
+    assert Ticket.load(tmp_path / "link") is None
 
 
 def test_two_runs_at_once_do_not_meet(go: Run, tmp_path: Path) -> None:

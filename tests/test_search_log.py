@@ -108,7 +108,10 @@ def test_an_order_is_noted_with_its_position_and_without_names(place, home):
     assert row["search_id"] == answer.results.search_id
     assert row["position"] == "Welder, Gary, IN"
     assert "Ann" not in json.dumps(row)
-    assert "555" not in json.dumps(row)
+    # When it was and how it is called are digits of chance.
+    assert "555" not in json.dumps(
+        {name: told for name, told in row.items() if name not in {"search_id", "happened_at"}}
+    )
 
 
 def test_a_search_without_its_id_is_the_same_answer(place):

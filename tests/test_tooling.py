@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-TARGETS = ["demo", "test", "lint", "fmt", "notebooks", "bench", "doctor", "verify", "smoke", "install-hooks", "help"]
+TARGETS = ["demo", "lab", "test", "lint", "fmt", "notebooks", "bench", "doctor", "verify", "smoke", "install-hooks", "help"]
 CONFIGURATION = ["Makefile", ".ci/run", "constraints.txt", "pyproject.toml", ".pre-commit-config.yaml"]
 ADDRESS = re.compile(r"https?://|git\+|(?:pypi|pythonhosted|githubusercontent)\.", re.IGNORECASE)
 
@@ -88,7 +88,7 @@ def test_verify_runs_everything() -> None:
         assert part in plan
 
 
-@pytest.mark.parametrize(("target", "said"), [("notebooks", "no notebooks yet"), ("bench", "no benchmarks yet")])
+@pytest.mark.parametrize(("target", "said"), [("bench", "no benchmarks yet")])
 def test_what_does_not_exist_yet_is_said(tmp_path: Path, target: str, said: str) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     done = make("-o", ".venv/.dev", "-o", ".venv/.bench", target, folder=tmp_path)

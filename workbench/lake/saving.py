@@ -19,7 +19,7 @@ import pyarrow as pa
 from workbench import pii
 from workbench.errors import ConflictError, InvalidError, QueryError, SchemaDriftError
 from workbench.lake.loading.drift import Change, compare
-from workbench.lake.sql import compose, guard, parquet, taint
+from workbench.lake.sql import carriers, compose, guard, parquet, taint
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Watch, scrub
 from workbench.lake.sql.lazy import Relation
 from workbench.lake.sql.query import Queries
@@ -221,8 +221,8 @@ class _Work:
 
     def _tag(self, written: parquet.Written, text: str, frames: Mapping[str, pa.Table]) -> parquet.Written:
         """With the kind of personal data in each column: by what was read, and of tables without tags by content."""
-        tables = {a: {c.name: c.pii for c in m.columns} for p in self.relation.part.all() for a, m in p.tables.items()}
-        tables |= {name: dict.fromkeys(frame.column_names, "") for name, frame in frames.items()}
+        manifests = {alias: m for part in self.relation.part.all() for alias, m in part.tables.items()}
+        tables = carriers.kinds(self.queries.catalog, manifests, frames)
         known = {guard.fold(name) for name in tables}
         judged = guard.judge(self.queries.parser, text, known=lambda name: guard.fold(name) in known)
         names = [c.name for c in written.columns]

@@ -24,7 +24,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
 from workbench.errors import BusyError
-from workbench.notebook.seat import Ticket, born, lives
+from workbench.notebook.seat import FOLDER, Ticket, born, is_ours, lives
 
 STARTS_IN_S = 60.0
 ENDS_IN_S = 3.0
@@ -158,7 +158,8 @@ class Kernel:
     def clean(self) -> None:
         """Remove its ticket and its folder."""
         self.path.unlink(missing_ok=True)
-        shutil.rmtree(self.ticket.folder, ignore_errors=True)
+        if is_ours(Path(self.ticket.folder)):
+            shutil.rmtree(self.ticket.folder, ignore_errors=True)
 
     def _signal(self, number: signal.Signals, *, group: bool) -> None:
         try:
@@ -189,11 +190,11 @@ class _Client(AsyncKernelClient):
 
 
 def _private_folder() -> Path:
-    place = Path(tempfile.mkdtemp(prefix="lh-kernel-"))
+    place = Path(tempfile.mkdtemp(prefix=FOLDER))
     if len(str(place)) <= _LONGEST_SOCKET:
         return place
     place.rmdir()
-    return Path(tempfile.mkdtemp(prefix="lh-kernel-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix=FOLDER, dir="/tmp"))
 
 
 def _resident(process: psutil.Process) -> int:

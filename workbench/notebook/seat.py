@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LOOKS_EVERY_S = 0.5
+FOLDER = "lh-kernel-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,36 @@ class Ticket:
 
     @classmethod
     def load(cls, path: Path) -> Ticket | None:
-        """The ticket of that file; None when there is none, or none that means anything."""
+        """The ticket of that file; None when there is none, or none that we wrote.
+
+        A ticket names a folder to remove and a kernel to run cells in, and it lies beside a notebook that may have come
+        from anywhere: only a file of this user's that nobody else may write counts, and only a folder of ours.
+        """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            about = path.lstat()
+            if not _is_own(about, stat.S_ISREG):
+                return None
+            said = json.loads(path.read_text(encoding="utf-8"))
+            numbers = int(said["pid"]), float(said["born"]), int(said["owner"]), float(said["owner_born"])
+            ticket = cls(*numbers, float(said["until"]), str(said["folder"]))
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
+        return ticket if ticket.pid > 1 and is_ours(Path(ticket.folder)) else None
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether it is a private folder that `kernel` made, or was one and is gone: no other is ever removed."""
+    if not folder.is_absolute() or not folder.name.startswith(FOLDER):
+        return False
+    try:
+        return _is_own(folder.lstat(), stat.S_ISDIR)
+    except FileNotFoundError:
+        return True
+
+
+def _is_own(about: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+    """A thing of this kind, no link to one, that belongs to this user and that no other may write."""
+    return is_kind(about.st_mode) and about.st_uid == os.geteuid() and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def lives(pid: int, born: float) -> bool:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from workbench.errors import InvalidError
+from workbench.lake.sql import carriers
 
 NO_TABLE = "A table is a pandas or polars DataFrame, an Arrow table, or a relation."
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """Rows that no later change of the DataFrame reaches. ``kept`` keeps alive what the rows lie in."""
+    """Rows that no later change of the DataFrame reaches. ``kept`` keeps alive what the rows lie in.
+
+    The metadata of ``table`` says which columns hold personal data; see `carriers`.
+    """
 
     table: pa.Table
     kept: object = None
@@ -49,7 +53,8 @@ def capture(name: str, value: Any) -> Captured:
     if twice or not captured.table.num_columns:
         what = f"has several columns named {twice[0]!r}" if twice else "has no columns"
         raise InvalidError(f"The table {name} {what}.", hint="Rename them; SQL does not tell `Id` from `ID`.")
-    return captured
+    attributes = getattr(value, "attrs", {}).get(carriers.ATTRIBUTE)
+    return replace(captured, table=carriers.looked_at(captured.table, attributes))
 
 
 def _kind(value: object) -> tuple[str, str]:

@@ -7,16 +7,10 @@ and for an analyst who asked for the whole engine.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import threading
 import time
-import weakref
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,19 +18,18 @@ import pyarrow as pa
 
 from workbench import pii
 from workbench.errors import InvalidError, NotFoundError, QueryError
-from workbench.lake.sql import guard, taint, versions
+from workbench.lake.sql import carriers, guard, taint, versions
 from workbench.lake.sql.binding import BATCH_ROWS, Params, bound, fetch
 from workbench.lake.sql.clauses import clauses
 from workbench.lake.sql.engine import NO_LIMITS, Limits, Watch, connect, scrub
+from workbench.lake.sql.engines import Engines
+from workbench.lake.sql.paging import limited
 from workbench.lake.sql.parser import Parser
 from workbench.lake.sql.plan import render
-from workbench.lake.sql.relation import select_sql, uris
 from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import Manifest
 from workbench.lake.tables.mapping import quote
-
-KEPT_ENGINES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,7 @@ class Answer:
 
     def df(self) -> Any:
         """The rows as a pandas DataFrame."""
-        return self.table.to_pandas()
+        return carriers.to_attrs(self.table, self.table.to_pandas())
 
     def pl(self) -> Any:
         """The rows as a polars DataFrame."""
@@ -116,9 +109,7 @@ class Queries:
         self.catalog = catalog
         self.limits = limits
         self.parser = Parser(connect(limits=Limits(threads=1)))
-        self._engines: OrderedDict[tuple[tuple[str, str, int], ...], _Engine] = OrderedDict()
-        self._lock = threading.Lock()
-        self._spill: Path | None = None
+        self._engines = Engines(catalog.storage, limits)
 
     def run(
         self, sql: str, params: Params = None, *, access: Access | None = None, watch: Watch | None = None
@@ -143,13 +134,18 @@ class Queries:
     ) -> Answer:
         """Run a prepared statement, ``sql`` as it was written. Raises QueryError in the engine's words."""
         started = time.perf_counter()
+        # One row more than is wanted says whether there are more.
+        text = prepared.sql if access.row_cap is None else limited(self.parser, prepared.sql, access.row_cap + 1)
         with self._cursor(prepared, sql, show=show_errors) as con:
-            table, truncated = (watch or Watch()).run(con, lambda: fetch(con, prepared.sql, params, access.row_cap))
+            table, truncated = (watch or Watch()).run(con, lambda: fetch(con, text, params, access.row_cap))
         masked: tuple[str, ...] = ()
-        if not access.show_pii:
-            carriers = self._carriers(prepared, table.column_names)
-            masked = tuple(table.column_names[i] for i in sorted(carriers))
-            table = _mask(table, carriers)
+        found = self._carriers(prepared, table.column_names)
+        if access.show_pii:
+            # Read again as a frame, it is masked as what it came from.
+            table = carriers.with_kinds(table, {table.column_names[i]: kind for i, kind in found.items()})
+        else:
+            masked = tuple(table.column_names[i] for i in sorted(found))
+            table = _mask(table, found)
         snapshots = snapshots_of(prepared.tables.values())
         return Answer(table, sql, params, truncated, snapshots, masked, time.perf_counter() - started)
 
@@ -171,13 +167,13 @@ class Queries:
         except duckdb.Error as error:
             held.close()
             raise self._error(error, sql, show=show_pii) from None
-        carriers = None if show_pii else self._carriers(prepared, reader.schema.names)
-        schema = _mask(pa.Table.from_batches([], reader.schema), carriers).schema
+        found = None if show_pii else self._carriers(prepared, reader.schema.names)
+        schema = _mask(pa.Table.from_batches([], reader.schema), found).schema
 
         def masked() -> Iterator[pa.RecordBatch]:
             try:
                 for batch in reader:
-                    yield from _mask(pa.Table.from_batches([batch]), carriers).cast(schema).to_batches()
+                    yield from _mask(pa.Table.from_batches([batch]), found).cast(schema).to_batches()
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise self._error(error, sql, show=show_pii) from None
             finally:
@@ -193,15 +189,7 @@ class Queries:
         For the product's own reading: the expressions are not judged and nothing is masked. Raises QueryError.
         """
         chosen = [f for f in manifest.files if files is None or f.path in files]
-        storage = self.catalog.storage
-        con = guard.guarded_connection(
-            {"rows": uris(storage, manifest, chosen)},
-            {"rows": select_sql(storage, manifest, chosen)},
-            filesystem=storage.filesystem(),
-            threads=self.limits.threads or None,
-            memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
-            spill=str(self._spill_folder()),
-        )
+        con = self._engines.over({"rows": (manifest, chosen)})
         try:
             yield from con.sql(f"SELECT {select} FROM rows").to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
@@ -268,10 +256,8 @@ class Queries:
 
     def close(self) -> None:
         """Close every engine."""
-        with self._lock:
-            while self._engines:
-                self._engines.popitem()[1].close()
-            self.parser.close()
+        self._engines.close()
+        self.parser.close()
 
     def explain(
         self, prepared: Prepared, sql: str, params: Params = None, *, analyze: bool, show_pii: bool, watch: Watch | None
@@ -287,57 +273,18 @@ class Queries:
     @contextmanager
     def _cursor(self, prepared: Prepared, sql: str, *, show: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one statement; what the engine raises leaves as QueryError."""
+        opened = False
         try:
-            engine = self._engine(prepared.tables)
-            con = engine.take()
-        except duckdb.Error as error:  # a file of the dataset is gone or damaged
-            raise self._error(error, sql, show=False) from None
-        try:
-            for name, frame in prepared.frames.items():
-                con.register(name, frame)  # other cursors do not see it
-            yield con
+            with self._engines.connection(prepared.tables, prepared.frames) as con:
+                opened = True
+                yield con
         except duckdb.Error as error:
-            raise self._error(error, sql, show=show) from None
-        finally:
-            for name in prepared.frames:
-                con.unregister(name)
-            engine.give_back(con)
+            # Before it was open: a file of the dataset is gone or damaged.
+            raise self._error(error, sql, show=show and opened) from None
 
-    def _spill_folder(self) -> Path:
-        """Where big sorts go: a private folder, gone with this object, never the reader's current folder."""
-        if self._spill is None:
-            self._spill = Path(tempfile.mkdtemp(prefix="lh-spill-"))
-            weakref.finalize(self, shutil.rmtree, self._spill, ignore_errors=True)
-        return self._spill
-
-    def _engine(self, tables: Mapping[str, Manifest]) -> _Engine:
-        """A guarded engine that sees exactly these snapshots; the last few are kept, a new version makes a new one."""
-        key = tuple(sorted((alias, m.name, m.version) for alias, m in tables.items()))
-        with self._lock:
-            if key in self._engines:
-                self._engines.move_to_end(key)
-                return self._engines[key]
-            storage = self.catalog.storage
-            cursors: list[duckdb.DuckDBPyConnection] = []
-            con = guard.guarded_connection(
-                {alias: uris(storage, m) for alias, m in tables.items()},
-                {alias: select_sql(storage, m) for alias, m in tables.items()},
-                filesystem=storage.filesystem(),
-                threads=self.limits.threads or None,
-                memory_limit=f"{self.limits.memory_mb}MB" if self.limits.memory_mb else None,
-                spill=str(self._spill_folder()),
-                cursors=cursors,
-            )
-            self._engines[key] = _Engine(con, tuple(cursors), cursors)
-            while len(self._engines) > KEPT_ENGINES:
-                self._engines.popitem(last=False)
-            return self._engines[key]
-
-    @staticmethod
-    def _carriers(prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
+    def _carriers(self, prepared: Prepared, outputs: Sequence[str]) -> dict[int, str]:
         """Output position → the PII kind that its values may be."""
-        columns = {alias: {c.name: c.pii for c in m.columns} for alias, m in prepared.tables.items()}
-        columns |= {name: dict.fromkeys(frame.column_names, "") for name, frame in prepared.frames.items()}
+        columns = carriers.kinds(self.catalog, prepared.tables, prepared.frames)
         return taint.tainted_columns(prepared.judged, tables=columns, outputs=outputs)
 
     def _unknown(self, error: NotFoundError) -> NotFoundError:
@@ -347,32 +294,6 @@ class Queries:
     def _error(error: Exception, sql: str, *, show: bool) -> QueryError:
         words, hint = scrub(str(error).strip(), sql, show=show)
         return QueryError(words, hint=hint, details={"engine": type(error).__name__})
-
-
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """A guarded engine and its idle cursors, which tell how far a statement is; when all are out, one that does not."""
-
-    con: duckdb.DuckDBPyConnection
-    telling: tuple[duckdb.DuckDBPyConnection, ...]
-    idle: list[duckdb.DuckDBPyConnection]
-
-    def take(self) -> duckdb.DuckDBPyConnection:
-        try:
-            return self.idle.pop()
-        except IndexError:
-            return self.con.cursor()
-
-    def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        if any(cursor is one for one in self.telling):
-            self.idle.append(cursor)
-        else:
-            cursor.close()
-
-    def close(self) -> None:
-        for cursor in self.telling:
-            cursor.close()
-        self.con.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,9 +321,9 @@ def snapshots_of(tables: Iterable[Manifest]) -> dict[str, int]:
     return {n if names.count(n) == 1 else f"{n}@{v}": v for n, v in sorted(pairs)}
 
 
-def _mask(table: pa.Table, carriers: Mapping[int, str] | None) -> pa.Table:
+def _mask(table: pa.Table, kinds: Mapping[int, str] | None) -> pa.Table:
     """Carriers by their kind and every other column by what stands in it; None: as it is."""
-    if carriers is None:
+    if kinds is None:
         return table
-    arrays = [pii.mask_array(table.column(i), carriers.get(i)) for i in range(table.num_columns)]
+    arrays = [pii.mask_array(table.column(i), kinds.get(i)) for i in range(table.num_columns)]
     return pa.table(arrays, names=table.column_names)
