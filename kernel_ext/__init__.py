@@ -21,7 +21,7 @@ _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """What ``%load_ext kernel_ext`` runs; a second time changes nothing."""
-    from kernel_ext import completion
+    from kernel_ext import completion, magics
     from kernel_ext.session import Session
 
     if shell in _sessions:
@@ -29,12 +29,14 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     own = _sessions[shell] = Session(shell)
     for kind in _magics():
         shell.register_magics(kind(shell, session=own))
+    # Before IPython's own step for cell magics, which is among the first.
+    shell.input_transformers_cleanup.insert(0, magics.with_a_body)
     completion.add(shell, own)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """What ``%unload_ext kernel_ext`` runs: magics and completion go, the lake is closed, results stay readable."""
-    from kernel_ext import completion
+    from kernel_ext import completion, magics
 
     own = _sessions.pop(shell, None)
     if own is None:
@@ -44,6 +46,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         for sort, names in kind.magics.items():
             for name in names:
                 shell.magics_manager.magics[sort].pop(name, None)
+    if magics.with_a_body in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(magics.with_a_body)
     completion.remove(shell)
     own.close()
 

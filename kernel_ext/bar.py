@@ -24,10 +24,12 @@ _CELLS = 24
 class Bar:
     """Called with (stage, done, total) as often as one likes; shows one bar, whose label is the stage.
 
+    ``stage`` is the label until the first call.
+
     A context manager. Work that cannot say how far it is gets a bar that only tells the time.
     """
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, stage: str = "query") -> None:
         self._shell = shell
         self._notebook = has_cells(shell)
         self._terminal: TerminalBar | None = None
@@ -35,7 +37,8 @@ class Bar:
             from workbench.cli.progress import Bar as TerminalBar
 
             self._terminal = TerminalBar()
-        self._at: tuple[str, float, float] = ("query", 0, 0)
+            self._terminal(stage, 0, 0)
+        self._at: tuple[str, float, float] = (stage, 0, 0)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._id = ""

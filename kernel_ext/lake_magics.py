@@ -5,12 +5,9 @@ Each calls the verb that the command of the same name calls, and says what it wo
 
 from __future__ import annotations
 
-import functools
-import re
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand  # noqa: TID253 - IPython's own door
 
@@ -19,8 +16,7 @@ from kernel_ext.bar import Bar
 from kernel_ext.lake_views import SAMPLE, VERBS
 from kernel_ext.options import Options
 from kernel_ext.session import told
-from workbench.cli import faults
-from workbench.errors import InvalidError, WorkbenchError
+from workbench.errors import InvalidError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -28,38 +24,6 @@ if TYPE_CHECKING:
     from kernel_ext.session import Session
     from kernel_ext.sheet import Sheet
     from workbench.lake.loading.report import Request
-
-_COMMAND = re.compile(r"(?<![\w%!/])lh ([a-z]+)\b")
-_MAGIC = {
-    "ingest": "%lhingest", "profile": "%lhprofile", "diff": "%lhdiff", "check": "%lhcheck", "history": "%lhhistory",
-    "search": "%lhsearch", "ls": "%lh ls", "describe": "%lh describe",
-}  # fmt: skip
-_QUOTED_SQL = re.compile(r'(?<![\w%!/])lh sql "([^"]*)"')
-
-
-def as_magics(text: str) -> str:
-    """Commands in a hint as a cell takes them: the magic where there is one, else ``!lh …``."""
-    text = _QUOTED_SQL.sub(r"%lhsql \1", text)
-    return _COMMAND.sub(lambda found: _MAGIC.get(found[1], f"!lh {found[1]}"), text)
-
-
-def _spoken(magic: Callable[..., Any]) -> Callable[..., Any]:
-    """A magic whose errors name magics as the way out, and for which a stop is a stop wherever it came."""
-
-    @functools.wraps(magic)
-    def run(*args: Any, **named: Any) -> Any:
-        try:
-            return magic(*args, **named)
-        except WorkbenchError as error:
-            error.hint = as_magics(error.hint)
-            raise
-        except Exception as error:
-            # The engine turns a stop into an exception of its own where no watch stands beside it.
-            if faults.interrupted(error):
-                raise KeyboardInterrupt from None
-            raise
-
-    return run
 
 
 @magics_class
@@ -73,7 +37,6 @@ class LakeMagics(Magics):
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lh(self, line: str) -> Sheet | None:
         """Where am I: the lake, its datasets, the settings. ``%lh --help`` lists what else it shows."""
         asked = _lh_options().read(line)
@@ -82,20 +45,18 @@ class LakeMagics(Magics):
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lhingest(self, line: str) -> Sheet | None:
         """Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."""
         asked = _ingest_options().read(line)
         if asked is None:
             return None
-        with Bar(self._session.shell) as bar:
+        with Bar(self._session.shell, "ingest") as bar:
             done = self._session.wb.lake.ingest(_request(asked), bar)
         return lake_views.loaded(self._session, done)
 
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lhprofile(self, line: str) -> Sheet | None:
         """Facts of every column: nulls, distinct values, range, most common values."""
         asked = _profile_options().read(line)
@@ -104,7 +65,6 @@ class LakeMagics(Magics):
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lhdiff(self, line: str) -> Sheet | None:
         """What changed between two versions: counts, columns, changed rows."""
         asked = _diff_options().read(line)
@@ -113,7 +73,6 @@ class LakeMagics(Magics):
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lhcheck(self, line: str) -> Sheet | None:
         """Check what a dataset is expected to hold."""
         asked = _check_options().read(line)
@@ -122,7 +81,6 @@ class LakeMagics(Magics):
     @no_var_expand
     @line_magic
     @told
-    @_spoken
     def lhhistory(self, line: str) -> Sheet | None:
         """The SQL asked in this session, and the searches of the lake's log."""
         asked = _history_options().read(line)

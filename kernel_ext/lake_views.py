@@ -12,10 +12,11 @@ import pyarrow as pa
 from kernel_ext.bar import Bar
 from kernel_ext.sheet import Checked, Lines, Sheet, printed, tabled, without_empty
 from workbench.cli import show
-from workbench.errors import InvalidError, NotFoundError
+from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryTimeoutError
 
 if TYPE_CHECKING:
     from kernel_ext.session import Session
+    from workbench.lake.findings import Finding
     from workbench.lake.loading.report import Report
     from workbench.lake.snapshots import Diff
     from workbench.lake.sql.engine import Watch
@@ -63,7 +64,9 @@ def listed(session: Session) -> Sheet:
         }
     )
     empty = "No datasets yet: %lhingest FILE loads one (CSV, Parquet, JSON, Excel); !lh demo makes an agency's data."
-    changed = [row for row in wb.settings.rows() if row["origin"] != "default" and row["name"] != "lake"]
+    changed = [
+        row for row in wb.settings.rows() if row["origin"] != "default" and row["name"] not in {"lake", "embedder"}
+    ]
     said = ", ".join(f"{row['name']} = {row['value']}" for row in changed)
     parts = [place(wb.settings.lake, wb.settings.origins["lake"]), f"embedder {wb.settings.embedder}"]
     parts += [f"set: {said}"] if said else []
@@ -165,7 +168,7 @@ def loaded(session: Session, done: Report) -> Sheet:
 
 def profile(session: Session, asked: Namespace) -> Sheet:
     """Facts of every column."""
-    with Bar(session.shell) as bar:
+    with Bar(session.shell, "profile") as bar:
         found = session.wb.lake.profile(asked.dataset, show_pii=asked.show_pii, watch=_watch(bar, "profile"))
     table = tabled(
         {
@@ -181,10 +184,15 @@ def profile(session: Session, asked: Namespace) -> Sheet:
         }
     )
     rows = f" · {found[0].rows:,} rows" if found else ""
-    means = pa.array(["" if p.mean is None else f"{p.mean:,.4g}" for p in found], pa.string())
+    means = pa.array(["" if p.mean is None else number(p.mean) for p in found], pa.string())
     shown = without_empty(table.set_column(table.column_names.index("mean"), "mean", means), ("PII", "mean"))
     said = f"{asked.dataset}{rows} · distinct is an estimate"
     return Sheet(session, table, caption=said, data=tuple(found), shown=shown)
+
+
+def number(value: float) -> str:
+    """Four digits that tell: ``0.7237``, ``10,000``; only what is beyond reading is written with a power of ten."""
+    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e15 else f"{value:,.4g}"
 
 
 def _watch(bar: Bar, stage: str) -> Watch:
@@ -195,7 +203,7 @@ def _watch(bar: Bar, stage: str) -> Watch:
 
 def diff(session: Session, asked: Namespace) -> Sheet:
     """What changed between two versions; the table is a sample of changed rows, old beside new."""
-    with Bar(session.shell) as bar:
+    with Bar(session.shell, "diff") as bar:
         d = session.wb.lake.diff(
             asked.old, asked.new, key=names(asked.key), show_pii=asked.show_pii, watch=_watch(bar, "diff")
         )
@@ -231,11 +239,34 @@ def check(session: Session, asked: Namespace) -> Sheet:
     wanted = command.asked_for(held, ref, lines, asked.file)
     if asked.drop:
         return _kept(session, ref, printed(lambda: command.dropped(held, ref, wanted)))
-    with Bar(session.shell) as bar:
+    with Bar(session.shell, "check") as bar:
         if asked.suggest or not (wanted or held.get(ref).about.expectations):
             return _suggested(session, asked, bar)
-        found = command.checked(held, ref, wanted, bar, keep=asked.keep, show_pii=asked.show_pii)
+        try:
+            found = command.checked(held, ref, wanted, bar, keep=asked.keep, show_pii=asked.show_pii)
+        except (NotFoundError, InvalidError) as error:
+            if wanted or isinstance(error, QueryCancelledError | QueryTimeoutError):
+                raise
+            found = _one_by_one(session, ref, bar, show_pii=asked.show_pii)
         return Checked(session, found, ref, kept=asked.keep)
+
+
+def _one_by_one(session: Session, ref: str, bar: Bar, *, show_pii: bool) -> tuple[Finding, ...]:
+    """What holds of the expectations that are kept, where one of them cannot be checked any more: it fails."""
+    from workbench.lake.expectations import parse_all
+    from workbench.lake.findings import Finding
+
+    held, found = session.wb.lake, []
+    m = held.get(ref)
+    for one in parse_all(m.about.expectations):
+        try:
+            found += held.check(ref, [one], show_pii=show_pii, watch=_watch(bar, "check"))
+        except (QueryCancelledError, QueryTimeoutError):
+            raise
+        except (NotFoundError, InvalidError) as error:
+            says = f"cannot be checked: {error.message.removeprefix(f'{one.text}: ')}"
+            found.append(Finding(one, one.columns, max(m.row_count, 1), m.row_count, says, (), ""))
+    return tuple(found)
 
 
 def _suggested(session: Session, asked: Namespace, bar: Bar) -> Sheet:

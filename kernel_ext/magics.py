@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import ChainMap
 from collections.abc import Mapping
@@ -16,10 +17,11 @@ from IPython.core.magic import (  # noqa: TID253 - this is IPython's own door
     no_var_expand,
 )
 
+from kernel_ext.hints import mend
 from kernel_ext.options import Options
 from kernel_ext.result import Asking, Kept, Result, Text, below, cheap_count, converted, reading
-from kernel_ext.session import Asked, Session, check_name, told
-from workbench.errors import InvalidError
+from kernel_ext.session import Asked, Session, told
+from workbench.errors import InvalidError, WorkbenchError
 
 if TYPE_CHECKING:
     from kernel_ext.chart import Chart
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 KINDS = ("bar", "line", "scatter", "hist")
+_BARE = re.compile(r"%%lhsql(?:\s|$)")
 _ONE_OF = ("to", "plot", "save", "explain", "profile")
 
 
@@ -78,7 +81,22 @@ class SqlMagics(Magics):
             return None
         sql = "\n".join(part for part in (sql, cell or "") if part.strip())
         _check(options, sql)
-        return _Query(self._session, options, sql, local_ns or {}).run()
+        if options.name:
+            self._session.check_free(options.name)
+        try:
+            return _Query(self._session, options, sql, local_ns or {}).run()
+        except WorkbenchError as error:
+            mend(error, sql, self._session.shell.user_ns)
+            raise
+
+
+def with_a_body(lines: list[str]) -> list[str]:
+    """A step of IPython's reading of cells: ``%%lhsql`` alone gets an empty line below it.
+
+    IPython refuses a cell magic without one before the magic is asked, also for ``--help``.
+    """
+    bare = bool(lines) and _BARE.match(lines[0]) is not None and not "".join(lines[1:])
+    return [lines[0].rstrip("\n") + "\n", "\n"] if bare else lines
 
 
 def _check(options: argparse.Namespace, sql: str) -> None:
@@ -100,8 +118,11 @@ def _check(options: argparse.Namespace, sql: str) -> None:
         raise InvalidError("--replace and --append exclude each other.", hint="Choose one of them.")
     if not options.save and (options.message or options.replace or options.append):
         raise InvalidError("-m, --replace and --append belong to --save.", hint='--save DATASET -m "why"')
-    if options.name:
-        check_name(options.name)
+    if options.name and options.save and options.name.casefold() == options.save.casefold():
+        raise InvalidError(
+            f"--as {options.name}: --save makes a dataset of that name, and FROM {options.name} would read that.",
+            hint=f"Leave --as out: FROM {options.save} reads the rows.",
+        )
     if not sql.strip():
         raise InvalidError("There is no SQL to run.", hint="%lhsql SELECT * FROM workers LIMIT 5")
 
@@ -136,7 +157,7 @@ class _Query:
         )
         if self.options.to:
             return converted(answer, self.options.to)
-        asking = Asking(self.sql, (NOTE, *self.notes), self.options.timeout, self.options.limit)
+        asking = Asking(self.sql, (NOTE, *self.notes, *filled.notes), self.options.timeout, self.options.limit)
         return Result(self.session, None, answer, asking)
 
     def _filled(self) -> Filled:
@@ -144,13 +165,13 @@ class _Query:
 
         filled = fill(self.sql, ChainMap(dict(self.local), self.session.shell.user_ns))
         raw = (f"raw SQL inserted: {', '.join(f'{{{{{name}!sql}}}}' for name in filled.raw)}",) if filled.raw else ()
-        self.notes = (*raw, *filled.notes)
+        self.notes = raw
         return filled
 
     def _relation(self) -> Relation:
         filled = self._filled()
         frames = self.session.frames(self.local)
-        return self.session.wb.relation(filled.sql, filled.params, frames=frames, show_pii=self.options.show_pii)
+        return self.session.wb.relation(filled, frames=frames, show_pii=self.options.show_pii)
 
     def _value(self, relation: Relation) -> Any:
         if self.options.explain:
@@ -182,7 +203,7 @@ class _Query:
         with self.session.running(options.timeout, stage="save") as watch:
             saved = self.session.wb.save(relation, options.save, message=options.message, mode=mode, watch=watch)
         self._note(relation, saved.rows, saved.elapsed_s)
-        return Kept(saved, relation, (*self.notes, *saved.notes))
+        return Kept(saved, relation, tuple(dict.fromkeys((*self.notes, *relation.notes, *saved.notes))))
 
     def _chart(self, relation: Relation) -> Chart:
         from kernel_ext.chart import Chart

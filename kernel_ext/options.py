@@ -80,18 +80,29 @@ class _Parser(argparse.ArgumentParser):
     """argparse that raises instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments: (\S+)", message)
-        raise InvalidError(
-            f"{self.prog}: {message}.",
-            hint=(unknown and self._near(unknown[1])) or " ".join(self.format_usage().split()),
-        )
+        unknown = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
+        option = re.match(r"argument ([^\s:]+): ", message)
+        hint = (unknown and self._near(unknown[1])) or (option and self._takes(option[1]))
+        raise InvalidError(f"{self.prog}: {message}.", hint=hint or " ".join(self.format_usage().split()))
 
     def knows(self, word: str) -> bool:
         """Whether a word is one of the options."""
         return word.startswith("--") and word in self._option_string_actions
 
-    def _near(self, word: str) -> str:
-        """What an unknown option may have meant; empty where nothing is near."""
+    def _takes(self, option: str) -> str:
+        """What an option takes, as ``--help`` says it."""
+        name = option.partition("/")[0]
+        action = next((action for action in self._actions if name in action.option_strings), None)
+        return f"{name}: {action.help}. {self.prog} --help lists the options." if action and action.help else ""
+
+    def _near(self, said: str) -> str:
+        """What an unknown word may have meant; empty where nothing is near."""
+        word = said.partition(" ")[0]
+        if self.prog == "%lhsql" and not word.startswith("-"):
+            if word.casefold() in _STARTS:
+                return f"SQL stands without quotes around it: {self.prog} {said}"
+            start = get_close_matches(word.casefold(), _STARTS, n=1, cutoff=0.6)
+            return f"Did you mean {start[0].upper()}?" if start else f"SQL begins with SELECT, FROM or WITH: {said}"
         known = [name for action in self._actions for name in action.option_strings]
         near = get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.6)
         return f"Did you mean {near[0]}? {self.prog} --help lists the options." if near else ""

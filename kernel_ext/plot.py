@@ -131,6 +131,8 @@ def _bar(source: _Source, x: Axis, y: Axis | None = None) -> Drawing:
         f"SELECT x::VARCHAR AS x, y, place, false AS rest FROM ranked WHERE place <= {BARS} UNION ALL "
         f"SELECT NULL, sum(y), count(*), true FROM ranked WHERE place > {BARS} HAVING count(*) > 0 ORDER BY rest, place"
     )
+    if not points.num_rows:
+        raise InvalidError("--plot: there are no rows to draw.", hint="Look at the rows without --plot.")
     said = f"{y.name} summed by {x.name}" if y else f"rows by {x.name}"
     rest = [row for row in points.to_pylist() if row["rest"]]
     if rest:

@@ -49,7 +49,7 @@ class Refine:
         self._session = session
         self._find = find
         self.hits = found
-        self._given = (found.search.where, conditions(found.wb, found.search))
+        self._given = (found.search.where, _given(found))
         self._filters = self._given[1]
         self._excluded = found.search.exclude
         self._quiet = False
@@ -213,6 +213,14 @@ class Refine:
             control.value = value
         finally:
             self._quiet = False
+
+
+def _given(found: Hits) -> tuple[str, ...]:
+    """The parts of the condition that the hits were found with; one that cannot be taken apart is one part."""
+    try:
+        return conditions(found.wb, found.search)
+    except QueryError:
+        return (found.search.where.strip(),)
 
 
 def conditions(wb: Workbench, search: Search) -> tuple[str, ...]:

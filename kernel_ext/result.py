@@ -154,8 +154,10 @@ class Result:
     def caption(self, shown: int | None = None) -> str:
         """The line below: rows shown of how many, columns, time, snapshots, what is masked."""
         wide = self.table.num_columns
+        rows = self.table.num_rows if shown is None else shown
         parts = [
-            f"{_rows(self.table.num_rows if shown is None else shown, self.total)} × {counted(wide, 'column')}",
+            f"{_rows(rows, self.total)} × {counted(wide, 'column')}",
+            "there are more (--all)" if self.total is None else "",
             duration(self.elapsed_s),
             versions(self.snapshots),
             f"masked: {', '.join(self.masked)} (--show-pii)" if self.masked else "",
@@ -165,7 +167,7 @@ class Result:
 
 def _rows(shown: int, total: int | None) -> str:
     if total is None:
-        return f"first {counted(shown, 'row')}, there are more (--all)"
+        return f"first {counted(shown, 'row')}"
     if shown < total:
         return f"{shown:,} of {counted(total, 'row')}"
     return counted(total, "row")
@@ -215,6 +217,12 @@ def cheap_count(relation: Relation) -> int | None:
 
 def converted(answer: Answer, kind: str) -> Any:
     """An answer as ``df``, ``pl`` or ``arrow``. Raises MissingExtraError for a library that is not installed."""
+    names = answer.table.column_names
+    if kind == "pl" and (twice := [name for at, name in enumerate(names) if name in names[:at]]):
+        raise InvalidError(
+            f"Two columns are named {twice[0]}, and polars tells them apart by their names.",
+            hint=f"Name one of them: … AS {twice[0]}_2",
+        )
     make: dict[str, Callable[[], Any]] = {
         "df": lambda: to_pandas(answer.table),
         "pl": answer.pl,

@@ -23,7 +23,7 @@ from kernel_ext.bar import Bar
 from kernel_ext.options import Options
 from kernel_ext.session import check_name, told
 from kernel_ext.written import spoken, written
-from workbench.errors import InvalidError
+from workbench.errors import InvalidError, QueryError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -131,7 +131,26 @@ def answer(session: Session, asked: Namespace, names: Mapping[str, Any]) -> Any:
     """What a line shows: `Hits`, or what the options make of them. Raises as ``wb.search``, and for a ``{{x}}`` that
     ``names`` does not hold.
     """
+    if asked.name:
+        session.check_free(asked.name)
     search = search_of(asked, names)
+    try:
+        return _answer(session, asked, names, search)
+    except QueryError as error:
+        _advise(session, error, search)
+        raise
+
+
+def _advise(session: Session, error: QueryError, search: Search) -> None:
+    """Put the caret and the likely column into an error that the condition met."""
+    from workbench.lake.sql.advising.advice import Known, advise
+
+    if search.where and "position" not in error.details:
+        m = session.wb.lake.get(search.dataset)
+        advise(search.where, error, Known({m.name: [column.name for column in m.columns]}, [m.name]))
+
+
+def _answer(session: Session, asked: Namespace, names: Mapping[str, Any], search: Search) -> Any:
     if asked.why_not:
         return hits.why_not(session.wb, asked.why_not, search)
     found = replace(find(session, search, open_why=asked.why), notes=written(asked.where, names).notes)
@@ -153,8 +172,7 @@ def _kept(session: Session, name: str, value: Any) -> Any:
 def find(session: Session, search: Search, *, open_why: bool = False) -> Hits:
     """Ask, with a bar while texts are read for the first time; the stop button ends it and loses nothing."""
     wb = session.wb
-    with Bar(session.shell) as bar:
-        bar("search", 0, 0)
+    with Bar(session.shell, "search") as bar:
         return hits.find(
             wb, search, open_why=open_why, on_progress=_embedding(bar, lambda: wb.lake.get(search.dataset).row_count)
         )

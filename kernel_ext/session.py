@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import keyword
 import signal
@@ -13,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kernel_ext.bar import Bar
+from kernel_ext.hints import speak
 from workbench.errors import InvalidError, QueryCancelledError, WorkbenchError
 
 if TYPE_CHECKING:
@@ -101,14 +103,23 @@ class Session:
                 found[name] = frame
         return found
 
-    def keep(self, name: str, value: Any) -> None:
-        """Put a result into the namespace. Raises InvalidError for a name that could not be read afterwards."""
+    def check_free(self, name: str) -> None:
+        """Raise InvalidError for a name that a result cannot have, or that means something else already."""
         check_name(name)
+        if isinstance(self.shell.user_ns.get(name), ModuleType):
+            raise InvalidError(
+                f"--as {name}: {name} is a module here, and the next cells would miss it.",
+                hint=f"Another name: --as {name}_found",
+            )
         if (manifest := self.wb.catalog.find(name.casefold())) is not None:
             raise InvalidError(
                 f"--as {name}: {manifest.name} is a dataset of the lake, and FROM {name} would read that.",
                 hint=f"Another name: --as {name}_found",
             )
+
+    def keep(self, name: str, value: Any) -> None:
+        """Put a result into the namespace. Raises as `check_free`, which is best asked before the work is done."""
+        self.check_free(name)
         self.shell.user_ns[name] = value
 
     def last(self, value: Any) -> None:
@@ -120,7 +131,7 @@ class Session:
         """A watch for one statement, with the bar and the time limit; the stop button ends it with one line."""
         from workbench.lake.sql.engine import Watch
 
-        with stoppable(), Bar(self.shell) as bar:
+        with stoppable(), Bar(self.shell, stage) as bar:
             yield Watch(timeout_s or self.wb.settings.timeout_s, on_progress=bar, stage=stage)
 
     def close(self) -> None:
@@ -133,8 +144,13 @@ class Session:
 
 def check_name(name: str) -> None:
     """Raise InvalidError for a name that Python or SQL cannot read."""
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not name.isidentifier():
         raise InvalidError(f"--as {name}: this is no name for a Python variable.", hint="Letters, digits and _ only.")
+    if keyword.iskeyword(name) or hasattr(builtins, name):
+        raise InvalidError(
+            f"--as {name}: Python has a {name} of its own, and the next cells would miss it.",
+            hint=f"Another name: --as {name}_found",
+        )
     if name.casefold() in RESERVED:
         raise InvalidError(
             f"--as {name}: SQL keeps this word for itself, and FROM {name} could not be read.",
@@ -150,7 +166,20 @@ def stoppable() -> Iterator[None]:
         with _pressed_once():
             yield
     except KeyboardInterrupt:
-        raise QueryCancelledError(f"Stopped after {time.monotonic() - started:.1f} s.") from None
+        raise _stopped(started) from None
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        from workbench.cli import faults
+
+        # The engine turns a stop into an exception of its own where no watch stands beside it.
+        if faults.interrupted(error):
+            raise _stopped(started) from None
+        raise
+
+
+def _stopped(started: float) -> QueryCancelledError:
+    return QueryCancelledError(f"Stopped after {time.monotonic() - started:.1f} s.")
 
 
 @contextmanager
@@ -176,15 +205,20 @@ def _pressed_once() -> Iterator[None]:
 
 
 def told(magic: F) -> F:
-    """A magic whose failures are a few lines: the stop button, and a fault of our own with its place."""
+    """A magic whose failures are a few lines that name magics: the stop button, a fault of our own with its place."""
 
     @functools.wraps(magic)
     def run(*args: Any, **named: Any) -> Any:
         try:
             with stoppable():
                 return magic(*args, **named)
-        except WorkbenchError:
+        except WorkbenchError as error:
+            speak(error)
             raise
+        except (OSError, MemoryError) as error:
+            from workbench.cli import faults
+
+            raise faults.told(error).error from error
         except Exception as error:
             _shorten(error)
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kernel_ext import grid
+from kernel_ext.hits import quoted
 from kernel_ext.result import missing, terminal_width
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Checked(Sheet):
 
     def __init__(self, session: Session, findings: Sequence[Finding], ref: str, *, kept: bool = False) -> None:
         self.findings = tuple(findings)
+        self.ref = ref
         failed = sum(bool(f.failed) for f in findings)
         said = f"{failed} of {len(findings)} failed" if failed else f"all {len(findings)} hold"
         rows = f" · {findings[0].rows:,} rows" if findings else ""
@@ -104,7 +106,7 @@ class Checked(Sheet):
             caption=f"{said} · {ref}{rows}{' · kept with it' if kept else ''}",
             data=self.findings,
             shown=table.select(["", "expectation", "finding"]),
-            details=[self._detail(f) for f in findings],
+            details=[self._detail(f, ref) for f in findings],
         )
 
     @property
@@ -114,13 +116,16 @@ class Checked(Sheet):
 
     def to_text(self, *, width: int | None = None) -> str:
         """The table, then for each that failed its examples and the SQL of the rows."""
-        below = [f"{f.expectation.text}\n{self._detail(f)}" for f in self.findings if f.failed]
+        below = [f"{f.expectation.text}\n{self._detail(f, self.ref)}" for f in self.findings if f.failed]
         return "\n".join([super().to_text(width=width), *below])
 
     @staticmethod
-    def _detail(finding: Finding) -> str:
+    def _detail(finding: Finding, ref: str) -> str:
         if not finding.failed:
             return ""
+        if not finding.sql:  # it cannot be checked, so no rows are at fault
+            name = ref.partition("@")[0]
+            return f"%lhcheck {name} {quoted(finding.expectation.text, always=True)} --drop expects it no longer"
         return "\n".join([*map(str, finding.examples), f"%lhsql {finding.sql}"])
 
 

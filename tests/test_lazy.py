@@ -389,3 +389,23 @@ def test_a_line_feed_or_more_digits_take_a_text_out_of_the_plain_ones():
     for text in ("815-555-0100", "W-0001234567", "2026-01-01\nssn 123-45-6789", "123456\n815-555-0100"):
         column = pii.mask_array(pa.array([text]), None)
         assert (column[0].as_py() == text) == (not pii.find(text))
+
+
+def test_an_answer_that_is_read_again_as_a_frame_is_masked_as_what_it_came_from(wb):
+    asked = wb.relation("SELECT worker_id, name AS who, {'n': name} AS packed FROM workers", show_pii=True)
+    for frame in (asked.df(), asked.df().query("worker_id > 0").copy(), asked.arrow()):
+        again = wb.relation("SELECT who AS w, upper(who) AS u, f.packed.n AS p FROM f", frames={"f": frame})
+        assert not {"Ann", "Lee", "ANN", "LEE"} & set(repr(again.arrow().to_pydict()).replace("'", " ").split())
+        assert "Ann Lee" in repr(
+            wb.relation("SELECT who FROM f", frames={"f": frame}, show_pii=True).arrow().to_pydict()
+        )
+
+
+def test_a_frame_is_looked_at_as_a_file_is(wb):
+    frame = pd.DataFrame({"candidate_name": ["Ann Lee", "Bo Cruz"], "what": ["x", "y"]})
+    for value in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+        answer = wb.relation("SELECT candidate_name AS a, what FROM f", frames={"f": value}).fetch()
+        assert answer.table.to_pydict() == {"a": ["A•• L••", "B•• C••"], "what": ["x", "y"]}
+        assert answer.masked == ("a",)
+    odd = pa.table({"a": ["x"]}).replace_schema_metadata({"workbench.pii": '{"b": "name", "a": ""}'})
+    assert wb.relation("SELECT a FROM f", frames={"f": odd}).fetch().table.to_pydict() == {"a": ["x"]}

@@ -31,7 +31,7 @@ from workbench.notebook.kernel import ticket_of  # noqa: E402
 from workbench.notebook.markup import cover_page  # noqa: E402
 from workbench.notebook.page import to_html  # noqa: E402
 from workbench.notebook.runner import Outcome, Request, run  # noqa: E402
-from workbench.notebook.seat import Ticket, lives, wanted  # noqa: E402
+from workbench.notebook.seat import Ticket, born, lives, wanted  # noqa: E402
 
 DEADLINE_S = 60
 NOTICED_S = 5  # about 0.5 s on a quiet machine, with the end of the run in it

@@ -340,3 +340,22 @@ _FORMS = [
 def test_no_tree_of_expressions_shows_the_secret(wb, form, tree):
     sql = form.format(tree)
     assert not _tells(_shown(wb, sql)), (sql, _shown(wb, sql))
+
+
+def test_a_tag_that_comes_late_covers_what_was_pinned_before(tmp_path):
+    table = pa.table({"id": [1, 2], "label": ["Zyxwv", "Qponm"]})
+    pq.write_table(table, tmp_path / "people.parquet")
+    with workbench.connect(tmp_path / "lake") as opened:
+        opened.ingest(tmp_path / "people.parquet", "people")
+        pinned = opened.relation("SELECT label AS l FROM people")
+        over = opened.relation("SELECT * FROM pinned", frames={"pinned": pinned})
+        assert _tells(repr(pinned.arrow().to_pydict()))
+        opened.lake.annotate("people", pii_tags={"label": "name"})
+        for relation in (pinned, over):
+            assert not _tells(repr(relation.arrow().to_pydict()))
+            assert not _tells(repr([batch.to_pydict() for batch in relation.stream()[1]]))
+        assert not _tells(_shown(opened, "SELECT label FROM people@1"))
+        assert not _tells(repr(opened.lake.profile("people@1")))
+        assert opened.save(pinned, "kept").pii == {"l": "name"}
+        opened.lake.annotate("people", pii_tags={"label": ""})  # the older version is as the newest says again
+        assert _tells(_shown(opened, "SELECT label FROM people@1"))

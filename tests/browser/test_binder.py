@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from filelock import FileLock
 from lab_page import LabPage
 from lab_server import LabServer, serving
 
@@ -37,11 +38,16 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python that the builder would make: a clean one with what `requirements.txt` says, or that of the tests."""
     if not os.environ.get(CLEAN):
         return Path(sys.executable)
-    made = tmp_path_factory.mktemp("binder-venv") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    made, done = shared / "binder-venv", shared / "binder-venv.done"
     python = made / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "-r", "binder/requirements.txt"], cwd=ROOT, check=True, timeout=INSTALL_S)
+    with FileLock(shared / "binder-venv.lock"):  # workers that share out these tests make it once
+        if not done.exists():
+            subprocess.run([sys.executable, "-m", "venv", made], check=True)
+            install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*install, "-r", "binder/requirements.txt"], cwd=ROOT, check=True, timeout=INSTALL_S)
+            done.touch()
     return python
 
 

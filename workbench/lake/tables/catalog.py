@@ -56,7 +56,7 @@ class Catalog:
         if 1 <= version < newest.about.expired_before:
             raise NotFoundError(f"Snapshot {version} of {name} has expired.", hint=f"lh snapshots {name}")
         if 1 <= version < newest.version:
-            return self._old(name, version)
+            return _tagged_as(newest, self._old(name, version))
         raise NotFoundError(
             f"Dataset {name} has no snapshot {version}; it has 1 to {newest.version}.", hint=f"lh snapshots {name}"
         )
@@ -216,3 +216,11 @@ class Catalog:
         if made_by is None or made_by.token != known.token:
             return False  # dropped, or made again under the same name
         return self.storage.stat(delta.log_key(name, version + 1)) is None
+
+
+def _tagged_as(newest: Manifest, old: Manifest) -> Manifest:
+    """An older version with the tags of the newest beside its own: what was found to be PII later was so before."""
+    tags = {name.casefold(): kind for name, kind in newest.pii.items()}
+    if not any(c.name.casefold() in tags and not c.pii for c in old.columns):
+        return old
+    return replace(old, columns=tuple(replace(c, pii=c.pii or tags.get(c.name.casefold(), "")) for c in old.columns))
