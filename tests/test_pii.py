@@ -497,3 +497,15 @@ def test_time_grows_with_the_text_and_not_with_its_square(part):
         return min(times)
 
     assert best(small * 8) < 24 * best(small) + 0.002
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_long_column_of_few_texts_is_masked_as_each_of_them_is(kind):
+    few = ["welder", "ssn 123-45-6789", None, "", "role 7", "a@b.example"]
+    for values in (few * 2_000, (["welder", None, "role 7"] * 3_000) + ["call 312-555-0101"]):
+        column = pa.chunked_array([pa.array(values[:5_000], kind), pa.array([], kind), pa.array(values[5_000:], kind)])
+        masked = pii.mask_array(column, None)
+        assert masked.type == kind
+        assert masked.to_pylist() == [value and pii.mask_text(value) for value in values]
+    clean = pa.chunked_array([pa.array(["welder", "role 7", None] * 3_000, kind)])
+    assert pii.mask_array(clean, None) is clean

@@ -27,6 +27,7 @@ _LEAST_PHONE = 7  # digits; a shorter number would be half told by its last two
 _SUSPECT = r"(?i)[0-9@]|[^\x00-\x7f]|passw|pwd| dot |[(\[]at[)\]]|-----begin "
 _SUSPICIOUS = re.compile(_SUSPECT)
 _FEW = 64  # values; so many are masked one by one in less time than Arrow takes to look at them
+_MANY, _SAMPLE = 4_096, 512  # rows
 # Digits and still none: a short code (W-000123), a day with a time or without. A test compares it with `find`.
 PLAIN = (
     r"\A(?:[A-Za-z]{0,2}[-_#]?[0-9]{1,6}"
@@ -76,6 +77,8 @@ def mask_array(array: pa.Array | pa.ChunkedArray, kind: str | None) -> pa.Array 
     inside lists, structs, maps, unions, dictionaries and extension types, and those in binary values.
     """
     if isinstance(array, pa.ChunkedArray):
+        if not kind and _repeats(array):
+            return _mask_repeated(array)
         kept = pa.string() if kind else array.type
         return pa.chunked_array([mask_array(chunk, kind) for chunk in array.chunks], type=kept)
     if kind:
@@ -145,6 +148,22 @@ def _each_once(array: pa.Array, mask: Callable[[str], str]) -> pa.Array:
     encoded = array.dictionary_encode()
     masked = pa.array([mask(value) for value in encoded.dictionary.to_pylist()], array.type)
     return masked.take(encoded.indices)
+
+
+def _repeats(array: pa.ChunkedArray) -> bool:
+    """Whether it looks like a column of few texts, by its first rows; then looking at each text once is cheaper."""
+    if len(array) < _MANY or array.type not in {pa.string(), pa.large_string()}:
+        return False
+    return len(pc.unique(array.slice(0, _SAMPLE))) <= _SAMPLE // 8
+
+
+def _mask_repeated(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    encoded = array.dictionary_encode().unify_dictionaries()
+    values = encoded.chunk(0).dictionary
+    masked = _mask_untagged(values)
+    if masked.equals(values):
+        return array
+    return pa.chunked_array([masked.take(chunk.indices) for chunk in encoded.chunks], type=array.type)
 
 
 def _mask_untagged(array: pa.Array) -> pa.Array:
