@@ -29,8 +29,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     own = _sessions[shell] = Session(shell)
     for kind in _magics():
         shell.register_magics(kind(shell, session=own))
-    # Before IPython's own step for cell magics, which is among the first.
-    shell.input_transformers_cleanup.insert(0, magics.with_a_body)
+    # After the cell was cleaned of prompts and indents; IPython's own step for cell magics comes later.
+    shell.input_transformers_cleanup.append(magics.with_a_body)
     completion.add(shell, own)
 
 

@@ -113,11 +113,11 @@ class _Line:
             given = {w.text for w in self.every if w is not self.current}
             names = [n for n in self.takes.options if n.startswith(fragment) and n not in given]
             return [Candidate(n, "option", self.current.start, self.takes.options[n]) for n in names]
-        if self.takes.options.get(last):
-            return self._value(last.lstrip("-"), self.takes.options[last])
         drawn = self._drawn()
         if drawn is not None:
             return list(self._plain(self.outputs() if drawn else _KINDS, "column" if drawn else "value"))
+        if self.takes.options.get(last):
+            return self._value(last.lstrip("-"), self.takes.options[last])
         return self._argument()
 
     def _argument(self) -> list[Candidate] | None:

@@ -16,10 +16,13 @@ _MAGIC = {
 _QUOTED_SQL = re.compile(r"""(?<![\w%!/])lh sql (?:"([^"]*)"|'([^']*)')""")
 _NO_TABLE = re.compile(r"No dataset or table is named '(?P<name>\w+)'")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_NAME_OPTION = re.compile(r"Use --name (?=\w)")
+_TYPED = re.compile(r"\b(date|timestamp|timestamptz|time|interval)\s+\{\{\s*(\w+)\s*\}\}", re.IGNORECASE)
+_BY_VALUE = re.compile(r"\border\s+by\b[^;()]*?\{\{\s*(\w+)\s*\}\}", re.IGNORECASE)
 _INSTEAD = {
     "describe": "%lh describe {name}", "desc": "%lh describe {name}", "show": "%lh lists the datasets.",
     "summarize": "%lhprofile {name}",
-    "explain": "%%lhsql --explain shows the plan of the SELECT below it; --profile runs it and says where the time went.",
+    "explain": "%%lhsql --explain shows the plan of a SELECT; --profile runs it and says where the time went.",
     "create": "%%lhsql --save NAME keeps the rows of a SELECT as a dataset; --as NAME names them for the next cell.",
     "insert": "%%lhsql --save NAME --append adds the rows of a SELECT to a dataset.",
     "copy": "%lhingest FILE loads a file; %lhsql --to df gives the rows to pandas.",
@@ -29,7 +32,8 @@ _TABLE_OF = {
     ("pandas", "Series"): "{0}_table = {0}.to_frame()", ("pandas", ""): "{0}_table = {0}.to_frame()",
     ("polars", "Series"): "{0}_table = {0}.to_frame()", ("polars", "LazyFrame"): "{0}_table = {0}.collect()",
     ("numpy", "ndarray"): "{0}_table = pd.DataFrame({0})", ("builtins", "list"): "{0}_table = pd.DataFrame({0})",
-    ("builtins", "dict"): "{0}_table = pd.DataFrame({0})", ("pyarrow", "RecordBatchReader"): "{0}_table = {0}.read_all()",
+    ("builtins", "dict"): "{0}_table = pd.DataFrame({0})",
+    ("pyarrow", "RecordBatchReader"): "{0}_table = {0}.read_all()",
     ("builtins", "str"): "{{{{{0}!ident}}}} reads the table whose name it holds.",
 }  # fmt: skip
 
@@ -47,12 +51,23 @@ def speak(error: WorkbenchError) -> None:
 
 
 def mend(error: WorkbenchError, sql: str, names: Mapping[str, Any]) -> None:
-    """What only a notebook knows of a refused statement: a magic does it, or the table is a variable of another kind."""
-    if isinstance(error, QueryError) and "queries here" in error.message:
-        error.hint = instead(sql) or error.hint
+    """Put into an error what only a notebook knows of a statement: a magic that does it, a variable of another kind."""
+    if isinstance(error, QueryError):
+        error.hint = (instead(sql) if "queries here" in error.message else _misplaced(sql, error)) or error.hint
+    error.hint = _NAME_OPTION.sub("Use --save ", error.hint)
     missing = _NO_TABLE.match(error.message) if isinstance(error, NotFoundError) else None
     if missing and (written := next((n for n in names if n.lower() == missing["name"].lower()), "")):
         error.hint = _no_table(written, names[written])
+
+
+def _misplaced(sql: str, error: QueryError) -> str:
+    """What to write where a value stands in place of a column, or behind the name of its type."""
+    if (typed := _TYPED.search(sql)) and 'near "$"' in error.message:
+        return f"{{{{{typed[2]}}}}} has its type already: leave {typed[1]} out."
+    if (by := _BY_VALUE.search(sql)) and "kept back" in error.message:
+        name = by[1]
+        return f"{{{{{name}}}}} is a value there, not a column; {{{{{name}!ident}}}} is the column of that name."
+    return ""
 
 
 def instead(sql: str) -> str:

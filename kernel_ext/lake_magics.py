@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand  
 
 from kernel_ext import lake_views
 from kernel_ext.bar import Bar
+from kernel_ext.demo import WORKERS
 from kernel_ext.lake_views import SAMPLE, VERBS
 from kernel_ext.options import Options
 from kernel_ext.session import told
@@ -96,6 +97,7 @@ def _lh_options() -> Options:
     options.add("verb", nargs="?", default="ls", metavar="VERB", help=", ".join(VERBS) + ", or a dataset to describe")
     options.add("name", nargs="?", default="", metavar="NAME", help="dataset or version (workers@2); for use a lake")
     options.add("-n", type=int, default=SAMPLE, metavar="N", help=f"rows of a sample ({SAMPLE})")
+    options.add("--workers", type=int, default=WORKERS, metavar="N", help=f"demo: how many are made up ({WORKERS:,})")
     options.add("--pii", action="append", metavar="COLUMN=KIND", help="describe: set a PII tag, COLUMN= removes it")
     options.add("--show-pii", action="store_true", help="sample: show personal data as it is")
     return options

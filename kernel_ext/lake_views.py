@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kernel_ext.bar import Bar
+from kernel_ext.demo import use_demo
 from kernel_ext.sheet import Checked, Lines, Sheet, printed, tabled, without_empty
 from workbench.cli import show
 from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryTimeoutError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.lake.sql.engine import Watch
     from workbench.lake.tables.manifest import Manifest
 
-VERBS = ("ls", "use", "describe", "sample")
+VERBS = ("ls", "use", "demo", "describe", "sample")
 SAMPLE = 10
 COMMON = 0.005  # share of the rows; less rounds to nothing
 
@@ -34,11 +35,13 @@ def lake(session: Session, asked: Namespace) -> Sheet:
             known = [*VERBS, *session.wb.catalog.names()]
             raise NotFoundError.named("verb or dataset", asked.verb, known, hint="%lh --help")
         asked.verb, asked.name = "describe", asked.verb
-    if asked.verb != "ls" and not asked.name:
+    if asked.verb not in {"ls", "demo"} and not asked.name:
         what = "a folder or s3://bucket/prefix" if asked.verb == "use" else "a dataset"
         raise InvalidError(f"%lh {asked.verb} needs {what}.", hint=f"%lh {asked.verb} NAME")
     if asked.verb == "use":
         session.use(asked.name)
+    elif asked.verb == "demo":
+        use_demo(session, asked.name, asked.workers)
     elif asked.verb == "describe":
         return described(session, asked)
     elif asked.verb == "sample":
@@ -63,10 +66,9 @@ def listed(session: Session) -> Sheet:
             "last": [m.snapshot.operation for m in found],
         }
     )
-    empty = "No datasets yet: %lhingest FILE loads one (CSV, Parquet, JSON, Excel); !lh demo makes an agency's data."
-    changed = [
-        row for row in wb.settings.rows() if row["origin"] != "default" and row["name"] not in {"lake", "embedder"}
-    ]
+    empty = "No datasets yet: %lhingest FILE loads one (CSV, Parquet, JSON, Excel); %lh demo has an agency's data."
+    said_below = {"lake", "embedder"}
+    changed = [row for row in wb.settings.rows() if row["origin"] != "default" and row["name"] not in said_below]
     said = ", ".join(f"{row['name']} = {row['value']}" for row in changed)
     parts = [place(wb.settings.lake, wb.settings.origins["lake"]), f"embedder {wb.settings.embedder}"]
     parts += [f"set: {said}"] if said else []
@@ -256,8 +258,8 @@ def _one_by_one(session: Session, ref: str, bar: Bar, *, show_pii: bool) -> tupl
     from workbench.lake.expectations import parse_all
     from workbench.lake.findings import Finding
 
-    held, found = session.wb.lake, []
-    m = held.get(ref)
+    held, m = session.wb.lake, session.wb.lake.get(ref)
+    found: list[Finding] = []
     for one in parse_all(m.about.expectations):
         try:
             found += held.check(ref, [one], show_pii=show_pii, watch=_watch(bar, "check"))

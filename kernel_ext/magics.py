@@ -49,7 +49,7 @@ def _options() -> Options:
     options.add("-m", "--message", metavar="WHY", default="", help="with --save: why, for the history")
     options.add("--replace", action="store_true", help="with --save: a new version of a dataset that is there")
     options.add("--append", action="store_true", help="with --save: more rows of a dataset that is there")
-    options.add("--plot", nargs="+", metavar="", help="bar|line|scatter|hist X [Y]: draw it")
+    options.add("--plot", nargs="+", metavar=("KIND", "X"), help="draw it: bar X [Y], line X [Y], scatter X Y, hist X")
     options.add("--explain", action="store_true", help="the plan; nothing runs")
     options.add("--profile", action="store_true", help="run it and say where the time went")
     options.add("--timeout", type=float, metavar="S", help="seconds it may run (setting timeout_s)")

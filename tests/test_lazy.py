@@ -407,5 +407,6 @@ def test_a_frame_is_looked_at_as_a_file_is(wb):
         answer = wb.relation("SELECT candidate_name AS a, what FROM f", frames={"f": value}).fetch()
         assert answer.table.to_pydict() == {"a": ["A•• L••", "B•• C••"], "what": ["x", "y"]}
         assert answer.masked == ("a",)
-    odd = pa.table({"a": ["x"]}).replace_schema_metadata({"workbench.pii": '{"b": "name", "a": ""}'})
-    assert wb.relation("SELECT a FROM f", frames={"f": odd}).fetch().table.to_pydict() == {"a": ["x"]}
+    for said in ('{"b": "name", "a": ""}', "[1]", "{", "\xff"):
+        odd = pa.table({"a": ["x"]}).replace_schema_metadata({"workbench.pii": said.encode("latin-1")})
+        assert wb.relation("SELECT a FROM f", frames={"f": odd}).fetch().table.to_pydict() == {"a": ["x"]}

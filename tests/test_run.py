@@ -320,6 +320,15 @@ def test_a_killed_run_leaves_what_it_had_and_no_kernel(go: Run, tmp_path: Path) 
         "<script>show({\"n\": [\"Jane Doe\", 'Jane D\\u006fe']})</script>", "<input value='Jane Doe'>",
         "<iframe srcdoc='<b>Jane</b> Doe'></iframe>", "<img src='data:image/svg+xml,<text>Jane Doe</text>'>",
         "<textarea>Jane Doe</textarea>", "<p>{'first': 'Jane', 'last': 'Doe'}</p>", "<option>JANE DOE</option>",
+        "<td title='Jane Doe' title='x'>y</td>", "<td title='x' TITLE='Jane Doe'>y</td>", "<p title=Jane\u00a0Doe>",
+        "<div class='celltag_Jane_Doe'>x</div>", "<p style=\"content: 'Jane Doe'\">x</p>", "<!DOCTYPE Jane Doe>",
+        "<style>p:after{content:'Jane\\20 Doe'} /* Jane Doe */ i:after{content:'Jane Doe'}</style>",
+        "<script>x(['Jane','Doe']) // Jane Doe</script>", '<script>x({"first":"Jane","last":"Doe"})</script>',
+        '<script>x("<td>Jane</td><td>Doe</td>", \'Jane\\x20Doe\')</script>',
+        "<script type='text/plain'>Jane Doe</script>", f"<script>x('{'A' * 220} Jane Doe')</script>",
+        "<a href='data:text/csv;base64,SmFuZSBEb2U='>x</a>", "<a href='data:application/json,Jane%20Doe'>x</a>",
+        "<p>{'n': 'Jane\\nDoe'}</p>", '<p>{"n": "J\\u0061ne\\u0020D\\u006fe"}</p>', "<p>D\\x6fe, Jane</p>",
+        "<p>first name: Jane, last name: Doe</p>", "<a onclick='x(\"Jane\\u0020Doe\")'>x</a>",
     ],
 )  # fmt: skip
 def test_a_name_is_covered_wherever_it_stands_in_a_page(markup: str) -> None:
@@ -327,6 +336,24 @@ def test_a_name_is_covered_wherever_it_stands_in_a_page(markup: str) -> None:
     assert "ane" not in page
     assert "Doe" not in page
     assert page.endswith("<p>kept &amp; well</p></body></html>")
+
+
+@pytest.mark.parametrize(
+    "head", ["data:;base64", "data:application/vnd.ms-excel;base64", "data:application/json;base64"]
+)
+def test_a_file_in_a_link_is_covered_or_left_out(head: str) -> None:
+    for body in (b"Jane Doe", b"PK\x03\x04\xff Jane Doe"):
+        packed = base64.b64encode(body).decode()
+        page, _ = cover_page(f"<a download='x' href='{head},{packed}'>x</a>", PEOPLE)
+        assert packed not in page
+        assert cover_page(f"<a href='{head},{packed}'>x</a>", None)[0] == f"<a href='{head},{packed}'>x</a>"
+    kept = "<img src='data:image/png;base64,iVBORw0KGgo='>"
+    assert cover_page(kept, PEOPLE)[0] == kept
+
+
+def test_a_known_number_is_found_however_it_is_grouped() -> None:
+    for said in ("8,155,550,101", "815_555_0101", "815\u202f555\u202f0101", "815.555.0101"):
+        assert cover_page(f"<td>{said}</td>", PEOPLE)[0] == f"<td>{COVER}</td>"
 
 
 def test_what_is_not_known_stays_byte_for_byte() -> None:

@@ -12,10 +12,11 @@ from shells import Ran, shell
 
 import kernel_ext
 import workbench
-from kernel_ext.lake_magics import LakeMagics, as_magics
-from kernel_ext.lake_views import age
+from kernel_ext.hints import as_magics
+from kernel_ext.lake_magics import LakeMagics
+from kernel_ext.lake_views import age, number
 from kernel_ext.sheet import Checked, Sheet
-from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, SchemaDriftError
+from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, SchemaDriftError, WorkbenchError
 
 Run = Callable[[str], Ran]
 MORE = (
@@ -225,3 +226,33 @@ def test_ages() -> None:
     now = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
     ago = [now - dt.timedelta(seconds=s) for s in (5, 300, 7300, 200_000)]
     assert [age(moment, now) for moment in ago] == ["just now", "5 min ago", "2 h ago", "2 d ago"]
+
+
+def test_an_expectation_that_cannot_be_checked_any_more_is_a_finding_among_the_others(run: Run) -> None:
+    run("%lhsql --save few SELECT worker_id, state FROM workers LIMIT 5")
+    run('%lhcheck few "unique(worker_id)" "not_null(state)" "range(worker_id, 0, 1000)" --keep')
+    run("%lhsql --save few --replace SELECT worker_id::VARCHAR AS worker_id FROM workers LIMIT 5")
+    checked = run("%lhcheck few").value
+    assert isinstance(checked, Checked)
+    assert not checked.ok
+    told = {f.expectation.text: (f.severity, f.says) for f in checked.findings}
+    assert told["unique(worker_id)"] == ("ok", "holds for 5 rows")
+    assert told["not_null(state)"] == ("failed", "cannot be checked: few has no column 'state'.")
+    assert told["range(worker_id, 0, 1000)"][1].startswith("cannot be checked: worker_id is text")
+    way = next(line for line in checked.to_text().splitlines() if "state" in line and line.startswith("%lhcheck"))
+    assert run(way.partition(" expects")[0]).error is None
+    assert "not_null(state)" not in str(run("%lhcheck few").value)
+    # What is asked for now is still refused, as it was never right.
+    assert isinstance(run('%lhcheck few "not_null(state)"').error, NotFoundError)
+
+
+def test_means_are_written_as_people_write_numbers() -> None:
+    said = {0.7237123: "0.7237", 10_000.5: "10,000", 123_456.7: "123,457", -2_500.4: "-2,500", 0.0: "0", 3e20: "3e+20"}
+    assert {value: number(value) for value in said} == said
+
+
+def test_a_file_that_may_not_be_read_is_told_without_a_traceback(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    ran = run("%lhingest loop.csv")
+    assert isinstance(ran.error, WorkbenchError)
+    assert "fault of the workbench" not in ran.text

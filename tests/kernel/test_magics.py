@@ -76,7 +76,7 @@ def test_a_total_that_is_not_known_is_not_invented(nb: Shell) -> None:
     # Two thousand million rows that have to be made to be counted.
     ran = nb.run("%lhsql --limit 5 SELECT x FROM range(2000000000) t(x) WHERE length(sha256('' || x)) > 1")
     assert ran.value.total is None
-    assert ran.value.caption().startswith("first 5 rows, there are more (--all) × 1 column")
+    assert ran.value.caption().startswith("first 5 rows × 1 column · there are more (--all)")
     with pytest.raises(InvalidError, match="not known"):
         len(ran.value)
     assert bool(ran.value)
@@ -446,3 +446,33 @@ def test_papermills_runner_keeps_the_result_and_nothing_else(lake: Path, tmp_pat
     kinds = [[output["output_type"] for output in cell["outputs"]] for cell in notebook["cells"]]
     assert kinds == [[], ["execute_result"], ["execute_result"]]
     assert "1 row × 1 column" in notebook["cells"][1]["outputs"][0]["data"]["text/plain"]
+
+
+# Names that a result cannot have
+
+
+@pytest.mark.parametrize("name", ["print", "list", "class", "pd"])
+def test_a_result_takes_no_name_that_python_needs(nb: Shell, name: str) -> None:
+    nb.run("import pandas as pd")
+    ran = nb.run(f"%lhsql --as {name} SELECT 1 AS n")
+    assert isinstance(ran.error, InvalidError)
+    assert "the next cells would miss it" in ran.error.message
+    assert nb.run("pd.DataFrame, print, list").error is None
+    # A name of the user's own may be used again, as in Python.
+    assert nb.run("mine = 5\n%lhsql --as mine SELECT 1 AS n").error is None
+
+
+def test_a_name_that_cannot_be_kept_is_refused_before_anything_runs(own: Shell) -> None:
+    for line in ("--save fresh --as workers", "--save fresh --as pathlib", "--save fresh --as FRESH"):
+        own.run("import pathlib")
+        assert isinstance(own.run(f"%lhsql {line} SELECT 1 AS n").error, InvalidError)
+    assert isinstance(own.run("%lhsql FROM fresh").error, NotFoundError)
+
+
+def test_two_columns_of_one_name_are_told_apart_for_polars(nb: Shell) -> None:
+    nb.run("twice = %lhsql SELECT 1 AS a, 2 AS b, 3 AS b")
+    for cell in ("%lhsql --to pl FROM (SELECT 1 AS a), (SELECT 2 AS b), (SELECT 3 AS b)", "twice.pl()"):
+        ran = nb.run(cell)
+        assert isinstance(ran.error, InvalidError)
+        assert ran.error.message.startswith("Two columns are named b")
+    assert nb.run("%lhsql --to df SELECT 1 AS b, 3 AS b").value.to_numpy().tolist() == [[1, 3]]

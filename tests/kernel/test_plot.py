@@ -151,3 +151,10 @@ def test_a_chart_reads_the_themes_colours_and_has_no_toolbar(running: Kernel) ->
     assert '"toolbar_location":null' in drawn.replace(" ", "")
     assert 'role="img"' in drawn
     assert "0,0.[000]" in drawn
+
+
+@pytest.mark.parametrize("words", ["bar a", "bar a b", "line b", "scatter b b", "hist b"])
+def test_no_rows_make_no_chart(nb: Shell, words: str) -> None:
+    ran = nb.run(f"%lhsql --plot {words} SELECT 'x' AS a, 1 AS b WHERE false")
+    assert isinstance(ran.error, InvalidError)
+    assert ran.error.hint == "Look at the rows without --plot."

@@ -16,14 +16,12 @@ from workbench.cli import show
 from workbench.cli.app import LakeOption, app, workbench
 from workbench.cli.progress import Bar
 from workbench.cli.search import indexed
-from workbench.errors import InvalidError
-from workbench.lake.loading.report import Request
 from workbench.lake.sql.query import Access
 from workbench.session import Workbench
 from workbench.staffing import called_never_placed_sql, read_planted, write_csvs
+from workbench.staffing.demo import check_own, load_demo
 
 _ASKED = "someone who can drive a reach truck, no nights, near:Joliet,50mi"
-_TAG = "made-up"
 
 
 @app.command()
@@ -37,23 +35,15 @@ def demo(
     """Make a staffing agency's data as CSV, load it, search it, and show the first answers."""
     began = time.perf_counter()
     with workbench(lake) as wb:
-        _own_lake(wb)
+        check_own(wb.lake)
         csvs = folder or _beside(wb)
         with Bar() as bar:
             _make(csvs, workers=500_000 if full else workers, seed=seed, full=full, bar=bar)
-            _load(wb, csvs, bar)
+            for done in load_demo(wb.lake, csvs, progress=bar):
+                show.report(done)
         _index(wb)
         _answer(wb, csvs)
     _go_on(lake, time.perf_counter() - began)
-
-
-def _own_lake(wb: Workbench) -> None:
-    """A demo never mixes with somebody's data."""
-    strange = [m.name for m in wb.lake.datasets() if _TAG not in m.about.tags]
-    if strange:
-        raise InvalidError(
-            f"The lake {wb.lake.url} holds {strange[0]}, which is not the demo's.", hint="lh demo --lake .lake/demo"
-        )
 
 
 def _beside(wb: Workbench) -> Path:
@@ -67,14 +57,6 @@ def _make(folder: Path, *, workers: int, seed: int, full: bool, bar: Bar) -> Non
     made = write_csvs(folder, workers=workers, seed=seed, full=full, on_progress=lambda t, d, n: bar(t[:8], d, n))
     rows, files, taken = sum(made.rows.values()), len(made.rows), time.perf_counter() - began
     show.line(f"made    {rows:,} rows in {files} CSV files, {show.size(made.size_bytes)}, in {folder}  {taken:.1f} s")
-
-
-def _load(wb: Workbench, folder: Path, bar: Bar) -> None:
-    for path in sorted(folder.glob("*.csv")):
-        done = wb.lake.ingest(Request(path, mode="replace", message="lh demo"), bar)
-        show.report(done)
-        if done.outcome == "created":
-            wb.lake.annotate(done.name, owner="demo", tags=(_TAG,))
 
 
 def _index(wb: Workbench) -> None:

@@ -13,7 +13,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import islice
@@ -24,12 +24,12 @@ from workbench.pii.kinds import COVER, Span
 from workbench.pii.roster import Roster, settle
 
 ROUNDS = 4
+_LAST_SIGN = 0x10FFFF
 _WHOLE = COVER * 6
 _INLINE = frozenset([
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd", "label", "mark", "q",
     "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tspan", "tt", "u", "var", "wbr",
 ])  # fmt: skip
-_SKIPPED = frozenset(["class", "style", "xmlns"])
 # Attributes of a drawing and the like are numbers; only a name is looked for in what is not listed here.
 _SAYING = frozenset([
     "title", "alt", "href", "src", "id", "name", "value", "placeholder", "content", "label", "summary", "for", "cite",
@@ -42,8 +42,15 @@ _LOADS = frozenset(["src", "href", "xlink:href", "data", "poster", "srcset"])
 _WEB = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*[a-z][a-z0-9+.-]*:(?<!data:)(?<!blob:)", re.IGNORECASE)
 _STYLE_LOADS = re.compile(r"@import[^;]*;?|url\(\s*['\"]?\s*(?:[a-z]+:)?//[^)]*\)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s/>=]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s>"']+)""")
+_KEPT_DATA = re.compile(r"data:(?:image/(?!svg)|audio/|video/|font/|application/(?:x-)?font)", re.IGNORECASE)
+_CODE = re.compile(
+    r"\s*(?:module|importmap|(?:text|application)/(?:x-)?(?:java|ecma)script.*|[\w./+-]*json.*)?\s*", re.IGNORECASE
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,5})\}|([nrtv0]))")
+_WORD = re.compile(r"\w+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`(?:[^`\\]|\\.)*`')
 _DATA = re.compile(r"[A-Za-z0-9+/=_-]{200,}")  # base64: pixels and numbers
+_DATA_APART = re.compile(f"({_DATA.pattern})")
 
 
 @dataclass
@@ -103,8 +110,38 @@ def cover_text(text: str, roster: Roster, counted: Covered) -> str:
 
 
 def _spans(text: str, roster: Roster) -> tuple[Span, ...]:
-    spans = settle([*find(text), *roster.find(text)])
+    spans = settle([*find(text), *roster.find(text), *_escaped_spans(text, roster)])
     return tuple(span for span in spans if text[span.start : span.end].strip(COVER))
+
+
+def _escaped_spans(text: str, roster: Roster) -> Iterator[Span]:
+    r"""What stands in a text with its escapes read: ``Jos\u00e9 Mu\u00f1oz`` as JSON and ``repr`` print it."""
+    if "\\" not in text or not _ESCAPE.search(text):
+        return
+    pieces, places, done = [], [], 0
+    for escape in _ESCAPE.finditer(text):
+        pieces += [text[done : escape.start()], _said(escape)]
+        places += [*range(done, escape.start()), escape.start()]
+        done = escape.end()
+    places += [*range(done, len(text)), len(text)]
+    plain = "".join([*pieces, text[done:]])
+    for span in (*find(plain), *roster.find(plain)):
+        yield Span(places[span.start], places[span.end], span.kind)
+
+
+def _said(escape: re.Match[str]) -> str:
+    code = next((part for part in escape.groups()[:3] if part), "")
+    sign = chr(int(code, 16)) if code and int(code, 16) <= _LAST_SIGN else " "
+    return " " if "\ud800" <= sign <= "\udfff" else sign
+
+
+def _covered_words(text: str, spans: Iterable[Span]) -> str:
+    """The text with the words of these spans covered one by one: quotes, commas and brackets between them stay."""
+    pieces, done = [], 0
+    for span in spans:
+        pieces += [text[done : span.start], _WORD.sub(_WHOLE, text[span.start : span.end])]
+        done = span.end
+    return "".join([*pieces, text[done:]])
 
 
 def _covered(pieces: list[str], spans: tuple[Span, ...]) -> list[str]:
@@ -170,14 +207,15 @@ class _Reader(HTMLParser):
         self._counted = counted
         self._said: list[str] = []
         self._inside = ""  # script or style
+        self._is_code = True  # what is in it: code, not a text of another kind
         self._spelled: dict[str, str] = {}  # a tag as it was typed: drawings know case
         self._gone = 0  # depth of an element that is left out
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._start(tag, dict(attrs), closed=False)
+        self._start(tag, attrs, closed=False)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._start(tag, dict(attrs), closed=True)
+        self._start(tag, attrs, closed=True)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._inside:
@@ -193,7 +231,7 @@ class _Reader(HTMLParser):
         if self._inside == "script":
             self._markup(self._script(data))
         elif self._inside == "style":
-            self._markup(_STYLE_LOADS.sub("", data))
+            self._markup(self._script(_STYLE_LOADS.sub("", data)))
         else:
             self._text(data)
 
@@ -207,14 +245,16 @@ class _Reader(HTMLParser):
         """Nobody sees a comment, and it may say anything."""
 
     def handle_decl(self, decl: str) -> None:
-        self._markup(f"<!{decl}>")
+        self._markup(f"<!{self._names(decl)}>")
 
     def unknown_decl(self, data: str) -> None:
         """Left out, as a comment is."""
 
-    def _start(self, tag: str, given: Mapping[str, str | None], *, closed: bool) -> None:
+    def _start(self, tag: str, attrs: list[tuple[str, str | None]], *, closed: bool) -> None:
+        given = dict(reversed(attrs))  # of two with one name a browser reads the first
         if tag in {"script", "style"} and not closed:
             self._inside = tag
+            self._is_code = tag == "style" or bool(_CODE.fullmatch(given.get("type") or ""))
         if tag in _LOADING and any(_loads(value) for name, value in given.items() if name in _LOADS):
             self._counted.left_out += 1
             self._gone = int(tag == "script" and not closed)
@@ -226,13 +266,18 @@ class _Reader(HTMLParser):
         self._spelled[tag] = whole[1 : len(tag) + 1]
         done = {name: self._attribute(name, value) for name, value in given.items()}
         changed = {name: value for name, value in done.items() if value != given[name]}
-        self._markup(_tag(whole, tag, changed) if changed else whole, ends_block=tag not in _INLINE)
+        raw = _tag(whole, tag, changed) if changed else whole
+        if attrs and (len(given) < len(attrs) or self._names(raw) != raw):
+            raw = f"<{tag}>"  # the same attribute twice, or a name in what is no value
+        self._markup(raw, ends_block=tag not in _INLINE)
         if tag == "br":
             self.parts[-1].text, self.parts[-1].ends_block = "\n", False
 
     def _attribute(self, name: str, value: str | None) -> str | None:
-        if value is None or name in _SKIPPED:
-            return _STYLE_LOADS.sub("", value) if value and name == "style" else value
+        if value is None or name == "xmlns":
+            return value
+        if name in {"class", "style"}:
+            return self._names(_STYLE_LOADS.sub("", value) if name == "style" else value)
         if name == "srcdoc" or (name in _LOADS and value.startswith("data:")):
             return self._page_within(value) if name == "srcdoc" else self._data(value)
         if self._roster is None:
@@ -249,19 +294,30 @@ class _Reader(HTMLParser):
         return quote(done, safe="/:#?&=@%,;+ •") if name in _LOADS else done
 
     def _data(self, address: str) -> str:
-        """A ``data:`` address; a drawing or a page in it is covered as this one is."""
+        """A ``data:`` address; a drawing, a page or a table in it is covered as this one is.
+
+        Pictures, sounds and fonts stay. What else nobody can read, a packed workbook for one, is left out.
+        """
         head, _, body = address.partition(",")
-        if not any(kind in head for kind in ("svg", "html", "xml", "text/")):
+        if self._roster is None or _KEPT_DATA.match(head):
             return address
+        packed = head.rstrip().lower().endswith("base64")
         try:
-            packed = head.endswith(";base64")
-            text = base64.b64decode(body).decode() if packed else unquote(body)
+            text = base64.b64decode(unquote(body), validate=True).decode() if packed else unquote(body, errors="strict")
         except ValueError:
-            return f"{head},"  # nobody can read it, so nobody can vouch for it
+            return f"{head},"
         done = self._page_within(text)
         if done == text:
             return address
         return f"{head},{base64.b64encode(done.encode()).decode() if packed else quote(done)}"
+
+    def _names(self, text: str) -> str:
+        """Markup or code with the words of known names in it covered."""
+        if self._roster is None:
+            return text
+        spans = settle(list(self._roster.find_names(text)))
+        self._counted.add(spans)
+        return _covered_words(text, spans) if spans else text
 
     def _page_within(self, text: str) -> str:
         done, counted = cover_page(text, self._roster)
@@ -269,20 +325,30 @@ class _Reader(HTMLParser):
         return done
 
     def _script(self, code: str) -> str:
-        """A script with the strings in it covered; its numbers stay, or no chart would draw."""
+        """A script with the strings in it covered, and names anywhere; its numbers stay, or no chart would draw."""
         if self._roster is None:
             return code
-        return _STRING.sub(self._string, code)
+        if not self._is_code:
+            return cover_text(code, self._roster, self._counted)
+        return self._names(_STRING.sub(self._string, code))
 
     def _string(self, found: re.Match[str]) -> str:
         raw, roster = found[0], self._roster
-        if roster is None or _DATA.search(raw):
+        if roster is None or _DATA.fullmatch(raw[1:-1]):
             return raw
         text = _unescaped(raw)
-        done = cover_text(text, roster, self._counted)
+        done = "".join(
+            part if _DATA.fullmatch(part) else cover_text(part, roster, self._counted)
+            for part in _DATA_APART.split(text)
+        )
+        if "<" in done:  # a piece of a page
+            inner, counted = cover_page(done, roster)
+            if counted.values:
+                done = inner
+                self._counted.join(counted)
         if done == text:
             return raw
-        return json.dumps(done, ensure_ascii=False).replace("</", "<\\/")
+        return json.dumps(done, ensure_ascii=False).replace("<", "\\u003c")
 
     def _text(self, raw: str) -> None:
         if not self._gone:

@@ -23,12 +23,15 @@ _MARKS = "\u00ad\u0300-\u036f\u200b-\u200d\u2060\ufeff"
 _LETTERS = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*")
 _ASCII_LETTERS = re.compile(r"[a-z]+")
 # A key of a struct, a dict or a call between two parts of a name: {'first': 'Jane', 'last': 'Doe'}.
-_KEYED = re.compile(rf"['\"]?\w+['\"]?[ \t]*[:=][ \t]*['\"]?|(?P<word>{_LETTERS.pattern})")
+_KEYED = re.compile(
+    rf"['\"]?(?:(?:[Ff]irst|[Mm]iddle|[Ll]ast|[Gg]iven|[Ff]amily) )?\w+['\"]?[ \t]*[:=][ \t]*['\"]?"
+    rf"|(?P<word>{_LETTERS.pattern})"
+)
 _KEY = re.compile(r"\w['\"]?[ \t]*[:=]")
 _SIGNS = re.compile(r"[^\W_]+")
 _EMAIL = re.compile(r"[\w.+%'-]+@[\w.-]+")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T].*)?")
-_BETWEEN_DIGITS = re.compile(r"[ .\-()/+\u2010-\u2013\u00a0]{0,3}")
+_BETWEEN_DIGITS = re.compile(r"[ .,_\-()/+\u2010-\u2013\u00a0\u202f]{0,3}")
 _TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "jr", "sr", "ii", "iii", "iv"])
 _WIDEST = 40  # characters between two words of one name: columns of a printed table
 _MARKS_BETWEEN = 3  # of them no blanks

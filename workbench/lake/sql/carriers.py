@@ -36,8 +36,11 @@ def kinds(
 
 def carried(table: pa.Table) -> dict[str, str]:
     """Column → kind, as the metadata of a table says; without any where it says none."""
-    said = (table.schema.metadata or {}).get(ATTRIBUTE.encode())
-    return _read(json.loads(said), table.column_names) if said else {}
+    try:
+        said = json.loads((table.schema.metadata or {}).get(ATTRIBUTE.encode(), b"{}"))
+    except ValueError:
+        return {}
+    return _read(said, table.column_names)
 
 
 def with_kinds(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
@@ -50,7 +53,7 @@ def with_kinds(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
 
 def looked_at(table: pa.Table, attributes: Any = None) -> pa.Table:
     """A frame with the kinds that it carries, and those that a look at headers and values finds."""
-    known = _read(attributes, table.column_names) if isinstance(attributes, Mapping) else carried(table)
+    known = carried(table) | _read(attributes, table.column_names)
     step = max(-(-table.num_rows // SAMPLE_ROWS), 1)
     sample = table if step == 1 else table.take(pa.array(range(0, table.num_rows, step), pa.int64()))
     return with_kinds(table.replace_schema_metadata(None), pii.tag_table(sample) | known)
@@ -65,5 +68,7 @@ def to_attrs(table: pa.Table, frame: Any) -> Any:
 
 def _read(said: Any, names: Iterable[str]) -> dict[str, str]:
     """Only what is about these columns and in form: metadata may come from anywhere."""
+    if not isinstance(said, Mapping):
+        return {}
     there = set(names)
-    return {str(n): str(kind) for n, kind in dict(said).items() if n in there and kind}
+    return {str(name): str(kind) for name, kind in said.items() if name in there and kind}
