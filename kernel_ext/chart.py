@@ -100,7 +100,8 @@ def _html(element: Any, drawing: Drawing, caption: str, note: tuple[str, ...]) -
     from bokeh.embed import json_item
 
     name = f"lh-{uuid.uuid4().hex}"
-    item = json.dumps(json_item(_figure(element, drawing), name)).replace("</", "<\\/")  # type: ignore[arg-type]
+    item = json.dumps(json_item(_figure(element, drawing), name))  # type: ignore[arg-type]
+    item = item.replace("<", "\\u003c")  # "<!--<script" in a label would hide the end of this script
     label = escape(f"{drawing.kind} chart of {drawing.y} by {drawing.x.name}", quote=True)
     notes = "".join(f'<div class="lh-note">{escape(line)}</div>' for line in note)
     place = f'<div id="{name}" role="img" aria-label="{label}" style="max-width:{WIDEST}px;{_VARIABLES}"></div>'

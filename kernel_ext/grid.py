@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from html import escape
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from kernel_ext.style import page
@@ -35,10 +36,11 @@ def to_html(
     types = [str(field.type) for field in part.schema]
     left_out = table.num_columns - len(shown.columns)
     lines = [*([f"the first {COLUMNS} of {table.num_columns:,} columns are shown"] if left_out > 0 else []), caption]
+    body = _body(shown, nulls(part), _exact(part), details)
     # A box that scrolls can be reached by the keyboard.
     box = (
         f'<div class="lh-box" tabindex="0" role="region" aria-label="{_told(caption) or "table"}"><table>'
-        f"{_head(shown, types, why=bool(details))}<tbody>{_body(shown, _nulls(part), details)}</tbody></table></div>"
+        f"{_head(shown, types, why=bool(details))}<tbody>{body}</tbody></table></div>"
         if shown.columns
         else ""
     )
@@ -89,7 +91,17 @@ def _first_columns(table: pa.Table) -> pa.Table:
     return table.select(list(range(COLUMNS))) if table.num_columns > COLUMNS else table
 
 
-def _nulls(table: pa.Table) -> list[list[bool] | None]:
+def _exact(table: pa.Table) -> list[list[str] | None]:
+    """For each column of floats its values with all their digits, as a cell shows four; None for other columns."""
+    import pyarrow as pa
+
+    return [
+        ["" if v is None else repr(v) for v in column.to_pylist()] if pa.types.is_floating(column.type) else None
+        for column in table.columns
+    ]
+
+
+def nulls(table: pa.Table) -> list[list[bool] | None]:
     """For each column which rows are NULL, as the word may also be a value; None where none is."""
     return [c.is_null().to_pylist() if c.null_count else None for c in table.columns]
 
@@ -103,10 +115,16 @@ def _head(shown: Grid, types: Sequence[str], *, why: bool) -> str:
     return f"<thead><tr>{first}{''.join(cells)}</tr></thead>"
 
 
-def _body(shown: Grid, nulls: Sequence[list[bool] | None], details: Sequence[str] | None) -> str:
+def _body(
+    shown: Grid,
+    nulls: Sequence[list[bool] | None],
+    exact: Sequence[list[str] | None],
+    details: Sequence[str] | None,
+) -> str:
     right = [_right(i, shown) for i in range(len(shown.columns))]
     blank = [[column is not None and column[at] for column in nulls] for at in range(len(shown.rows))]
-    rows = ["".join(map(_cell, row, right, null)) for row, null in zip(shown.rows, blank, strict=True)]
+    whole = [[None if column is None else column[at] for column in exact] for at in range(len(shown.rows))]
+    rows = ["".join(map(_cell, *cells)) for cells in zip(shown.rows, repeat(right), blank, whole, strict=False)]
     if not details:
         return "".join(f"<tr>{row}</tr>" for row in rows)
     return "".join(
@@ -123,11 +141,21 @@ def _with_why(cells: str, why: str, at: int, wide: int) -> str:
     return f'<tr><td class="w">{opens}</td>{cells}</tr>{below}'
 
 
-def _cell(text: str, right: str, null: bool) -> str:  # noqa: FBT001 - mapped over columns
+def _cell(text: str, right: str, null: bool, exact: str | None) -> str:  # noqa: FBT001 - mapped over columns
     if null:
         return f"<td{right}><i>NULL</i></td>"
-    title = f' title="{_told(text)}"' if len(text) > CLIP else ""
+    rounded = exact and exact != "nan" and float(exact) != _number(text)
+    told = exact if rounded else text if len(text) > CLIP else ""
+    title = f' title="{_told(told)}"' if told else ""
     return f"<td{right}{title}>{_cut(text)}</td>"
+
+
+def _number(text: str) -> float | None:
+    """The number that a cell shows; None for one that is told in words."""
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return None
 
 
 def _right(at: int, shown: Grid) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from kernel_ext.grid import nulls
 from kernel_ext.style import page
 from workbench.cli import grid, reasons
 
@@ -76,18 +77,23 @@ def _table(found: Results, *, open_why: bool) -> str:
         f'<th scope="col"{side} title="{title}">{escape(name)}</th>'
         for side, title, name in zip(sides, titles, body.columns, strict=True)
     )
+    columns = [column or [False] * len(body.rows) for column in nulls(found.table)]
+    blanks = list(zip(*columns, strict=True)) if columns else [()] * len(body.rows)
     alike = len({hit.trade for hit in found.hits}) == 1 < len(found.hits)
     rows = "".join(
-        _row(place, hit, cells, sides) + _reason(hit, len(cells), trade=not alike, is_open=open_why)
-        for place, (hit, cells) in enumerate(zip(found.hits, body.rows, strict=True), 1)
+        _row(place, hit, cells, sides, blank) + _reason(hit, len(cells), trade=not alike, is_open=open_why)
+        for place, (hit, cells, blank) in enumerate(zip(found.hits, body.rows, blanks, strict=True), 1)
     )
     head = f'<thead><tr><th scope="col" class="n">#</th><th scope="col">score</th>{head}</tr></thead>'
     box = '<div class="lh-box" tabindex="0" role="region" aria-label="hits">'
     return f"{box}<table>{head}<tbody>{rows}</tbody></table></div>"
 
 
-def _row(place: int, hit: Hit, cells: Sequence[str], sides: Sequence[str]) -> str:
-    shown = "".join(f"<td{side}{_whole(text)}>{_cell(text)}</td>" for side, text in zip(sides, cells, strict=True))
+def _row(place: int, hit: Hit, cells: Sequence[str], sides: Sequence[str], blank: Sequence[bool]) -> str:
+    shown = "".join(
+        f"<td{side}{_whole(text)}>{_cell(text, null=null)}</td>"
+        for side, text, null in zip(sides, cells, blank, strict=True)
+    )
     return f'<tr class="lh-hit"><td class="n lh-place">{place}</td><td>{_bar(hit)}{hit.score:.3f}</td>{shown}</tr>'
 
 
@@ -95,8 +101,8 @@ def _whole(text: str) -> str:
     return f' title="{escape(text, quote=True)}"' if len(text) > 30 else ""
 
 
-def _cell(text: str) -> str:
-    return '<span class="x">NULL</span>' if text == grid.NULL else escape(text)
+def _cell(text: str, *, null: bool) -> str:
+    return f"<i>{grid.NULL}</i>" if null else escape(text)
 
 
 def _bar(hit: Hit) -> str:

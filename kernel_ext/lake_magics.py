@@ -17,6 +17,7 @@ from kernel_ext.demo import WORKERS
 from kernel_ext.lake_views import SAMPLE, VERBS
 from kernel_ext.options import Options
 from kernel_ext.session import told
+from kernel_ext.written import speak_all
 from workbench.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -35,12 +36,19 @@ class LakeMagics(Magics):
         super().__init__(shell)
         self._session = session
 
+    def _read(self, options: Options, line: str) -> Namespace | None:
+        """The options of a line, each word that is ``{{x}}`` with its value: IPython's own ``{x}`` is off for ours."""
+        asked = options.read(line)
+        if asked is not None:
+            speak_all(asked, self._session.shell.user_ns)
+        return asked
+
     @no_var_expand
     @line_magic
     @told
     def lh(self, line: str) -> Sheet | None:
         """Where am I: the lake, its datasets, the settings. ``%lh --help`` lists what else it shows."""
-        asked = _lh_options().read(line)
+        asked = self._read(_lh_options(), line)
         return None if asked is None else lake_views.lake(self._session, asked)
 
     @no_var_expand
@@ -48,7 +56,7 @@ class LakeMagics(Magics):
     @told
     def lhingest(self, line: str) -> Sheet | None:
         """Load a file into a dataset as a new snapshot: typed, checked, tagged, all or nothing."""
-        asked = _ingest_options().read(line)
+        asked = self._read(_ingest_options(), line)
         if asked is None:
             return None
         with Bar(self._session.shell, "ingest") as bar:
@@ -60,7 +68,7 @@ class LakeMagics(Magics):
     @told
     def lhprofile(self, line: str) -> Sheet | None:
         """Facts of every column: nulls, distinct values, range, most common values."""
-        asked = _profile_options().read(line)
+        asked = self._read(_profile_options(), line)
         return None if asked is None else lake_views.profile(self._session, asked)
 
     @no_var_expand
@@ -68,7 +76,7 @@ class LakeMagics(Magics):
     @told
     def lhdiff(self, line: str) -> Sheet | None:
         """What changed between two versions: counts, columns, changed rows."""
-        asked = _diff_options().read(line)
+        asked = self._read(_diff_options(), line)
         return None if asked is None else lake_views.diff(self._session, asked)
 
     @no_var_expand
@@ -76,7 +84,7 @@ class LakeMagics(Magics):
     @told
     def lhcheck(self, line: str) -> Sheet | None:
         """Check what a dataset is expected to hold."""
-        asked = _check_options().read(line)
+        asked = self._read(_check_options(), line)
         return None if asked is None else lake_views.check(self._session, asked)
 
     @no_var_expand
@@ -84,7 +92,7 @@ class LakeMagics(Magics):
     @told
     def lhhistory(self, line: str) -> Sheet | None:
         """The SQL asked in this session, and the searches of the lake's log."""
-        asked = _history_options().read(line)
+        asked = self._read(_history_options(), line)
         return None if asked is None else lake_views.history(self._session, asked)
 
 
@@ -92,7 +100,8 @@ def _lh_options() -> Options:
     options = Options(
         "lh",
         "Where am I: the lake, its datasets, the settings that differ from their defaults.",
-        epilog="%lh use PATH works on another lake; %lh describe workers; %lh sample workers -n 5; %lh workers",
+        epilog="%lh use PATH works on another lake; %lh describe workers; %lh sample workers -n 5; %lh workers\n"
+        "A word {{x}} is the value of the variable x, here and in the lake's other magics.",
     )
     options.add("verb", nargs="?", default="ls", metavar="VERB", help=", ".join(VERBS) + ", or a dataset to describe")
     options.add("name", nargs="?", default="", metavar="NAME", help="dataset or version (workers@2); for use a lake")

@@ -277,7 +277,10 @@ def _suggested(session: Session, asked: Namespace, bar: Bar) -> Sheet:
     if asked.keep and found:
         held.expect(m.name, found)
     nothing = "" if m.about.expectations or asked.keep else f"Nothing is expected of {m.name} yet. What holds now:"
+    if not found:
+        nothing = f"{m.name} has no rows that something could be read from."
     said = f"kept with {m.name}" if asked.keep else f"%lhcheck {m.name} --suggest --keep keeps all; or name some"
+    said = said if found else '%lhcheck DATASET "not_null(column)" checks what you name'
     table = tabled({"expectation": [e.text for e in found]})
     return Lines(session, table, caption=said, notes=[nothing], data=found)
 
@@ -291,6 +294,8 @@ def history(session: Session, asked: Namespace) -> Sheet:
     """What was asked, newest first: SQL of this session, searches of the whole lake."""
     from workbench.cli.history import searches
 
+    if asked.sql and asked.searches:
+        raise InvalidError("--sql and --searches exclude each other.", hint="Without either both are shown.")
     if asked.k < 1:
         raise InvalidError(f"-k {asked.k}: at least one is needed.", hint="-k 20")
     wb = session.wb

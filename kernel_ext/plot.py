@@ -187,7 +187,7 @@ def _hist(source: _Source, x: Axis) -> Drawing:
     many = max(min(BINS, values), 1)
     width = (high - low) / many if high > low else 1.0
     points = source.ask(
-        f"SELECT {low!r} + bin * {width!r} AS x, {width!r}::DOUBLE AS width, n::DOUBLE AS y FROM "
+        f"SELECT ({low!r} + bin * {width!r})::DOUBLE AS x, {width!r}::DOUBLE AS width, n::DOUBLE AS y FROM "
         f"(SELECT {_bucket(x, low, high, many)} AS bin, count(*) AS n FROM {_ROWS} WHERE {at} GROUP BY 1) ORDER BY 1"
     )
     rows = int(sum(points["y"].to_pylist()))

@@ -7,6 +7,8 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from kernel_ext.hints import speak
+from kernel_ext.hits import advised
 from kernel_ext.session import stoppable
 from kernel_ext.style import page
 from workbench.errors import MissingExtraError, QueryError, WorkbenchError
@@ -49,7 +51,7 @@ class Refine:
         self._session = session
         self._find = find
         self.hits = found
-        self._given = (found.search.where, _given(found))
+        self._given = (found.search.where, parts(found.wb, found.search, was_asked=True))
         self._filters = self._given[1]
         self._excluded = found.search.exclude
         self._quiet = False
@@ -165,7 +167,7 @@ class Refine:
         if self._quiet or not typed:
             return
         with_it = replace(self.search, where=typed)
-        if self._tried(lambda: self._ask((*self._filters, *conditions(self.hits.wb, with_it)), self._excluded)):
+        if self._tried(lambda: self._ask((*self._filters, *parts(self.hits.wb, with_it)), self._excluded)):
             self._set(self.added, "")
 
     def _without(self, kind: str, text: str) -> None:
@@ -200,7 +202,10 @@ class Refine:
             with stoppable():
                 return ask()
         except WorkbenchError as error:
-            said = " → ".join(filter(None, [error.message, error.hint]))
+            speak(error)
+            # Without the caret, which would not stand under its word here, and the line to copy, which is all filters.
+            words, hint = error.message.partition("\n\n")[0], error.hint.partition(" Write: ")[0]
+            said = " → ".join(filter(None, [words, hint]))
         except Exception as error:  # noqa: BLE001 - a fault that nobody sees would look like a control that does nothing
             said = f"{type(error).__name__}: {error}"
         _say(self.problem, "lh-note", said)
@@ -215,12 +220,30 @@ class Refine:
             self._quiet = False
 
 
-def _given(found: Hits) -> tuple[str, ...]:
-    """The parts of the condition that the hits were found with; one that cannot be taken apart is one part."""
+def parts(wb: Workbench, search: Search, *, was_asked: bool = False) -> tuple[str, ...]:
+    """`conditions`; one that cannot be taken apart, as it reads a version (``workers@1``), is one part.
+
+    ``was_asked``: hits were found with it, so that it is a condition whatever is in it. Raises QueryError for a text
+    that is none, or whose brackets would close those around it.
+    """
+    from workbench.lake.sql.versions import rewrite_versions
+
     try:
-        return conditions(found.wb, found.search)
+        return conditions(wb, search)
     except QueryError:
-        return (found.search.where.strip(),)
+        if not was_asked and not (_closed(search.where) and rewrite_versions(search.where).tables):
+            raise
+        return (search.where.strip(),)
+
+
+def _closed(text: str) -> bool:
+    """Whether each bracket is closed after it is opened, and none is left open."""
+    depth = 0
+    for token in tokens(text):
+        depth += (token.text in _OPENS) - (token.text in _CLOSES)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def conditions(wb: Workbench, search: Search) -> tuple[str, ...]:
@@ -236,7 +259,8 @@ def conditions(wb: Workbench, search: Search) -> tuple[str, ...]:
     def split(text: str) -> Sequence[str]:
         return wb.lake.queries.clauses(manifest, text)
 
-    return as_typed(where, split)
+    with advised(wb, search):
+        return as_typed(where, split)
 
 
 def as_typed(where: str, split: Split) -> tuple[str, ...]:

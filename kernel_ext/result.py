@@ -242,7 +242,7 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
     fields = [field.with_type(pa.float64()) if pa.types.is_decimal(field.type) else field for field in table.schema]
     frame: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas(date_as_object=False)
-    return carriers.to_attrs(table, frame)  # type: ignore[no-any-return]
+    return carriers.to_attrs(table, frame)
 
 
 def missing(error: ModuleNotFoundError) -> MissingExtraError:

@@ -23,7 +23,7 @@ from kernel_ext.bar import Bar
 from kernel_ext.options import Options
 from kernel_ext.session import check_name, told
 from kernel_ext.written import spoken, written
-from workbench.errors import InvalidError, QueryError
+from workbench.errors import InvalidError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -134,23 +134,6 @@ def answer(session: Session, asked: Namespace, names: Mapping[str, Any]) -> Any:
     if asked.name:
         session.check_free(asked.name)
     search = search_of(asked, names)
-    try:
-        return _answer(session, asked, names, search)
-    except QueryError as error:
-        _advise(session, error, search)
-        raise
-
-
-def _advise(session: Session, error: QueryError, search: Search) -> None:
-    """Put the caret and the likely column into an error that the condition met."""
-    from workbench.lake.sql.advising.advice import Known, advise
-
-    if search.where and "position" not in error.details:
-        m = session.wb.lake.get(search.dataset)
-        advise(search.where, error, Known({m.name: [column.name for column in m.columns]}, [m.name]))
-
-
-def _answer(session: Session, asked: Namespace, names: Mapping[str, Any], search: Search) -> Any:
     if asked.why_not:
         return hits.why_not(session.wb, asked.why_not, search)
     found = replace(find(session, search, open_why=asked.why), notes=written(asked.where, names).notes)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 import re
 import uuid
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from workbench.errors import InvalidError
@@ -71,6 +74,23 @@ def spoken(text: str, names: Mapping[str, Any], option: str) -> str:
     if not isinstance(value, str):
         raise InvalidError(f"{text.strip()} for {option} is no text but {value!r}.", hint="A text is needed.")
     return value
+
+
+def speak_all(asked: Namespace, names: Mapping[str, Any]) -> None:
+    """Put into the options of a line what each word that is ``{{x}}`` stands for. Raises as `spoken`."""
+
+    def said(word: Any, option: str) -> Any:
+        if isinstance(word, list):
+            return [said(one, option) for one in word]
+        if not isinstance(word, str | Path):
+            return word
+        whole = _WHOLE.fullmatch(str(word))
+        held = names.get(str(word).strip("{ }")) if whole else None
+        text = os.fspath(held) if isinstance(held, Path) else spoken(str(word), names, option)
+        return type(word)(text)
+
+    for name, word in list(vars(asked).items()):
+        setattr(asked, name, said(word, name))
 
 
 def _end(found: Sequence[Token], at: int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+import threading
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -135,3 +137,26 @@ def test_a_bar_says_what_it_knows(done: float, total: float, elapsed_s: float, s
     page = bar.to_html("query", done, total, elapsed_s)
     assert said in page
     assert ("value=" in page) == bool(total)
+
+
+def test_a_number_that_is_shown_shorter_has_all_its_digits_in_the_title() -> None:
+    page = grid.to_html(pa.table({"f": [0.123456789, 0.5, float("nan"), float("inf"), None], "n": [1, 2, 3, 4, 5]}))
+    assert 'title="0.123456789">0.1235<' in page
+    assert page.count('title="') == 3  # that one, and the two headers'
+
+
+def test_the_bar_names_its_stage_before_the_work_says_anything() -> None:
+    said: list[str] = []
+    seen = threading.Event()
+
+    def publish(data: dict[str, str], **_: object) -> None:
+        said.append(data.get("text/plain", ""))
+        seen.set()
+
+    shell = SimpleNamespace(
+        kernel=object(), parent_header={"metadata": {"cellId": "a"}}, display_pub=SimpleNamespace(publish=publish)
+    )
+    with bar.Bar(shell, "plot"):  # type: ignore[arg-type]
+        assert seen.wait(10)
+    assert said[0].startswith("plot · ")
+    assert said[-1] == ""

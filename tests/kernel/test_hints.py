@@ -197,3 +197,8 @@ def test_a_wrong_column_of_a_condition_is_named_with_the_line_to_copy(nb: Shell)
     assert isinstance(ran.error, QueryError)
     assert "stat = 'IL'\n^^^^" in ran.error.message
     assert hint(ran) == "Did you mean state? Write: state = 'IL'"
+
+
+def test_a_name_that_cannot_be_kept_is_refused_before_the_search(nb: Shell) -> None:
+    for name in ("workers", "print"):
+        assert hint(nb.run(f"%lhsearch forklift --as {name}")) == f"Another name: --as {name}_found"

@@ -256,3 +256,27 @@ def test_a_file_that_may_not_be_read_is_told_without_a_traceback(run: Run, tmp_p
     ran = run("%lhingest loop.csv")
     assert isinstance(ran.error, WorkbenchError)
     assert "fault of the workbench" not in ran.text
+
+
+def test_a_history_of_neither_is_refused(run: Run) -> None:
+    assert isinstance(run("%lhhistory --sql --searches").error, InvalidError)
+
+
+def test_nothing_is_proposed_of_no_rows(run: Run) -> None:
+    run("%lhsql --save none SELECT 1 AS a WHERE false")
+    said = str(run("%lhcheck none").value)
+    assert "none has no rows that something could be read from." in said
+    assert "keeps all" not in said
+
+
+def test_a_word_in_double_braces_is_the_value_of_a_variable_so_that_a_loop_can_say_it(run: Run) -> None:
+    run("from pathlib import Path\nmore = Path('more.csv'); here = str(more)")
+    run("kept = 'again'; holds = 'unique(worker_id)'")
+    assert sheet(run("%lhingest {{more}} --name {{kept}}")).data.name == "again"
+    loop = "for name in ('workers', 'again'):\n    seen = %lhprofile {{name}}\n    print(seen.caption)"
+    assert "workers · 500 rows" in run(loop).text
+    assert "again · 2 rows" in run(loop).text
+    assert run("%lhcheck {{kept}} {{holds}}").value.ok
+    assert isinstance(run("%lhprofile {{nam}}").error, NotFoundError)
+    assert "stands alone" in run("%lhprofile again@{{kept}}").text
+    assert run("%lhingest {{here}} --name third").error is None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from shells import Kernel, Shell, fill, kernel, shell
 
@@ -158,3 +159,23 @@ def test_no_rows_make_no_chart(nb: Shell, words: str) -> None:
     ran = nb.run(f"%lhsql --plot {words} SELECT 'x' AS a, 1 AS b WHERE false")
     assert isinstance(ran.error, InvalidError)
     assert ran.error.hint == "Look at the rows without --plot."
+
+
+def test_one_value_is_one_bin(nb: Shell) -> None:
+    assert chart(nb, "hist a", "SELECT 5 AS a FROM range(10)").table.to_pylist() == [
+        {"x": 5.0, "width": 1.0, "y": 10.0}
+    ]
+    assert chart(nb, "hist a", "SELECT DATE '2024-01-01' AS a").table["y"].to_pylist() == [1.0]
+
+
+def test_a_label_can_neither_end_nor_hide_the_script_of_its_chart() -> None:
+    from kernel_ext.chart import _element, _html
+    from kernel_ext.plot import Axis, Drawing
+
+    label = "<!--<script></script><img src=x>"
+    points = pa.table({"x": [label], "y": [1.0], "place": [1], "rest": [False]})
+    drawing = Drawing("bar", points, Axis(label, "text"), "rows", label)
+    page = _html(_element(drawing), drawing, label, (label,))
+    assert page.count("<script>") == page.count("</script>") == 1
+    for mark in ("<!--", "<img"):
+        assert mark not in page

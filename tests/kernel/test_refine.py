@@ -259,3 +259,33 @@ def test_parts_that_are_joined_split_into_the_same(staffed: Workbench, atoms: li
     queries = staffed.lake.queries
     assert queries.matching(manifest, "worker_id", joined(parts)) == queries.matching(manifest, "worker_id", where)
     assert joined(parts) == where
+
+
+VERSIONED = "worker_id IN (SELECT worker_id FROM workers@1 WHERE state = 'IL' OR availability > 0.9)"
+
+
+def test_a_condition_that_cannot_be_taken_apart_is_one_chip(run: Run) -> None:
+    view = run(f'%lhsearch "forklift operator" -k 3 --refine --where "{VERSIONED}"')
+    assert chips(view) == [VERSIONED]
+    view.added.value = "availability > 0.2"
+    assert chips(view) == [VERSIONED, "availability > 0.2"]
+    again = run(view.magic)
+    assert again.ids == view.hits.ids
+    view.chips.children[0].click()
+    assert view.search.where == "availability > 0.2"
+
+
+def test_such_a_condition_can_be_added_too_but_none_that_closes_a_bracket_of_ours(view: Refine) -> None:
+    before = view.search.where
+    view.added.value = VERSIONED
+    assert view.search.where == f"{before} AND {VERSIONED}"
+    view.added.value = "1 = 1) OR (worker_id IN (SELECT worker_id FROM workers@1)"
+    assert view.search.where == f"{before} AND {VERSIONED}"
+    assert "more than a condition" in said(view.problem)
+
+
+def test_what_went_wrong_is_said_as_a_cell_says_it(view: Refine) -> None:
+    view.added.value = "citi = 'Gary'"
+    assert said(view.problem).endswith("→ Did you mean city?")
+    view.query.value = ""
+    assert "%lhsearch" in said(view.problem)

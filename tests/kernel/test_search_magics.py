@@ -9,6 +9,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -484,3 +485,12 @@ def test_the_stop_button_ends_the_first_reading_and_the_shell_lives(tmp_path: Pa
         model.over.set()
         assert model.asked == 1
         assert run("%lhsearch welder -k 1").ids == [1]
+
+
+def test_the_word_null_is_told_from_no_value(run: Run) -> None:
+    found = run("%lhsearch welder -k 2 --column city")
+    table = found.results.table
+    at = table.column_names.index("city")
+    table = table.set_column(at, "city", pa.array(["NULL", None]))
+    page = replace(found, results=replace(found.results, table=table))._repr_html_()
+    assert page.count("<td>NULL</td>") == page.count("<td><i>NULL</i></td>") == 1

@@ -27,6 +27,7 @@ _IBAN_LENGTHS = (
     "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
     "YE30"
 )
+IBAN_COUNTRIES = "|".join(each[:2] for each in _IBAN_LENGTHS.split())
 _IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}(?=((?:[ -]?[A-Za-z0-9]){11,30}+))")
 _LONG = re.compile(rf"[0-9](?<![0-9{COVER}][0-9])[0-9]{{7,16}}+(?![0-9{COVER}])")
 _BANK_BEFORE = re.compile(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from workbench.pii.kinds import COVER, KINDS, Kind
 from workbench.pii.plain import to_plain
 from workbench.pii.spans import find
+from workbench.pii.suspects import SUSPECT
 
 WHOLE = COVER * 6  # always six, so that the length of what it covers is not told
 ROUNDS = 8
@@ -219,7 +220,7 @@ def _mask_texts(texts: pa.Array) -> pa.Array:
     """A large_string array through `mask_text`; only what may hold something is looked at, and that once."""
     if len(texts) <= _FEW:
         return _each_once(texts, mask_text)
-    suspect = pc.fill_null(pc.match_substring_regex(texts, _SUSPECT), fill_value=False)
+    suspect = pc.fill_null(pc.match_substring_regex(texts, SUSPECT), fill_value=False)
     if not pc.any(suspect).as_py():
         return texts
     suspect = pc.and_not(suspect, pc.fill_null(pc.match_substring_regex(texts, PLAIN), fill_value=False))

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from workbench.pii.kinds import COVER, Kind, Span
 
-_SUFFIXES = (
+SUFFIXES = (
     "Street|Str|St|Avenue|Ave|Boulevard|Blvd|Road|Rd|Drive|Dr|Lane|Ln|Court|Ct|Circle|Cir|Place|Pl|Parkway|Pkwy|Highway|Hwy"
     "|Terrace|Ter|Trail|Trl|Square|Sq|Crescent|Close|Way|Alley|Plaza|Pike|Turnpike"
 )
 _HOUSE = re.compile(
     rf"[0-9](?<![0-9A-Za-z$£€.,:/#_{COVER}-][0-9])[0-9]{{0,5}}+[A-Za-z]?(?:-[0-9]{{1,5}})? {{1,2}}"
     r"(?:(?:[NSEW]|[NS][EW])\.? )?(?:[A-Z0-9][\w'.-]{0,20} ){1,4}?"
-    rf"(?:{_SUFFIXES}|{_SUFFIXES.upper()})\b"
+    rf"(?:{SUFFIXES}|{SUFFIXES.upper()})\b"
     r"(?!\.? (?:Louis|Paul|Petersburg|Joseph|Charles|Clair|Cloud|George|Augustine))"
     r"\.?(?: (?:[NS][EW]?|[EW])\b)?(?:,? (?:(?i:apt|apartment|unit|suite|ste|floor|fl)\b\.?|#) ?#?[\w-]{1,6})?"
 )

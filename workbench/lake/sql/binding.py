@@ -30,11 +30,12 @@ def fetch(con: duckdb.DuckDBPyConnection, sql: str, params: Params, cap: int | N
         return relation.to_arrow_table(), False
     reader = relation.to_arrow_reader(min(BATCH_ROWS, cap + 1))
     batches, rows = [], 0
-    for batch in reader:
-        batches.append(batch)
-        rows += batch.num_rows
-        if rows > cap:
-            break
+    with reader:  # closed before the connection goes to the next statement
+        for batch in reader:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > cap:
+                break
     table = pa.Table.from_batches(batches, reader.schema)
     return table.slice(0, cap), rows > cap
 

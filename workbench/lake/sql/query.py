@@ -164,14 +164,18 @@ class Queries:
         con = held.enter_context(self._cursor(prepared, sql, show=show_pii))
         try:
             reader = bound(con, prepared.sql, params).to_arrow_reader(BATCH_ROWS)
-        except duckdb.Error as error:
+            held.callback(reader.close)  # before the connection goes to the next statement
+            found = None if show_pii else self._carriers(prepared, reader.schema.names)
+            schema = _mask(pa.Table.from_batches([], reader.schema), found).schema
+        except BaseException as error:
             held.close()
-            raise self._error(error, sql, show=show_pii) from None
-        found = None if show_pii else self._carriers(prepared, reader.schema.names)
-        schema = _mask(pa.Table.from_batches([], reader.schema), found).schema
+            if isinstance(error, duckdb.Error):
+                raise self._error(error, sql, show=show_pii) from None
+            raise
 
         def masked() -> Iterator[pa.RecordBatch]:
             try:
+                yield pa.record_batch([], names=[])  # taken below
                 for batch in reader:
                     yield from _mask(pa.Table.from_batches([batch]), found).cast(schema).to_batches()
             except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -179,7 +183,9 @@ class Queries:
             finally:
                 held.close()
 
-        return schema, masked()
+        batches = masked()
+        next(batches)  # from here on it cleans up, also when nobody reads it
+        return schema, batches
 
     def read(
         self, manifest: Manifest, select: str, *, files: Collection[str] | None = None

@@ -20,7 +20,7 @@ from workbench.errors import InvalidError
 from workbench.search.graphs.costs import Costs, measure
 from workbench.search.graphs.graph import Graph
 from workbench.search.vectors.chosen import Chosen
-from workbench.search.vectors.codes import Codes, encode, nearest_by_codes
+from workbench.search.vectors.codes import Codes, Seen, encode, nearest_by_codes
 from workbench.search.vectors.distance import Distance, distances
 from workbench.search.vectors.index import DEFAULT_K, Allowed, Ids, Neighbors, Plan, PlanKind, ranked, sized_query
 from workbench.search.vectors.scan import Blocks, nearest
@@ -140,16 +140,25 @@ class PlannedIndex:
         return costs
 
     def search(
-        self, vector: ArrayLike, k: int = DEFAULT_K, *, allowed: Allowed | None = None, ties: bool = False
+        self,
+        vector: ArrayLike,
+        k: int = DEFAULT_K,
+        *,
+        allowed: Allowed | None = None,
+        ties: bool = False,
+        seen: Seen | None = None,
     ) -> Neighbors:
-        """As ``Index.search``; ``allowed`` may also be a mask (rows of ``blocks``,) bool. ``plan`` is set."""
+        """As ``Index.search``; ``allowed`` may also be a mask (rows of ``blocks``,) bool. ``plan`` is set.
+
+        ``seen`` goes from one search to the next ones of the same vector among rows that the first one allowed.
+        """
         query, k, size = sized_query(vector, k, self)
         chosen = Chosen.of(allowed, self._members)
         depth = self._depth(size, k, chosen)
         if self._reach is None or not depth:
-            return self._exact(query, k, chosen, ties=ties)
+            return self._exact(query, k, chosen, ties=ties, seen=seen)
         found = self._by_graph(self._reach, query, math.sqrt(size), k, chosen, depth, ties=ties)
-        return found or self._exact(query, k, chosen, ties=ties, tried=depth)
+        return found or self._exact(query, k, chosen, ties=ties, seen=seen, tried=depth)
 
     def _depth(self, size: float, k: int, chosen: Chosen) -> int:
         """How deep to search the graph, 0 for not at all."""
@@ -227,14 +236,16 @@ class PlannedIndex:
         last = float(rough[k - 1])
         return last + self._rate * (last if self.distance == "euclidean" else length)
 
-    def _exact(self, query: NDArray[np.float32], k: int, chosen: Chosen, *, ties: bool, tried: int = 0) -> Neighbors:
-        rows, far, kind, scanned = self._scan(query, k, chosen)
+    def _exact(
+        self, query: NDArray[np.float32], k: int, chosen: Chosen, *, ties: bool, seen: Seen | None, tried: int = 0
+    ) -> Neighbors:
+        rows, far, kind, scanned = self._scan(query, k, chosen, seen)
         found = ranked(rows, far, k, ties=ties)
         plan = Plan("graph, then scan" if tried else kind, scanned, 0, len(found), tried)
         return Neighbors(found.ids, found.distances, plan)
 
     def _scan(
-        self, query: NDArray[np.float32], k: int, chosen: Chosen
+        self, query: NDArray[np.float32], k: int, chosen: Chosen, seen: Seen | None = None
     ) -> tuple[Ids, NDArray[np.float64], PlanKind, int]:
         """The k nearest of the chosen rows and all as far as the last; how they were found; how many were compared."""
         total, wanted, codes = len(self._blocks), chosen.count, self._codes
@@ -243,11 +254,11 @@ class PlannedIndex:
             found, far = nearest(self._blocks, query, k, self.distance, rows)
             return found, far, "scan" if rows is None else "rows", wanted
         costs = self.costs()
-        if costs.gather * wanted < costs.scan * total:
-            found, far = nearest_by_codes(codes, self._blocks, query, k, rows=chosen.rows())
+        if (seen is not None and seen.cosines is not None) or costs.gather * wanted < costs.scan * total:
+            found, far = nearest_by_codes(codes, self._blocks, query, k, rows=chosen.rows(), seen=seen)
             return found, far, "rows", wanted
         mask = None if chosen.everything else chosen.mask()
-        found, far = nearest_by_codes(codes, self._blocks, query, k, mask=mask)
+        found, far = nearest_by_codes(codes, self._blocks, query, k, mask=mask, seen=seen)
         return found, far, "scan", total
 
 

@@ -12,12 +12,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.search.graphs.planned import PlannedIndex
 from workbench.search.lexical.lexical import LexicalIndex
 from workbench.search.lexical.question import Question
 from workbench.search.ranking.fusion import PARTS, Part, Values, Weights, scored
 from workbench.search.texts.corpus import Corpus, Mask, Places
+from workbench.search.vectors.codes import Seen
 from workbench.search.vectors.distance import distances
-from workbench.search.vectors.index import Index, Plan
+from workbench.search.vectors.index import Plan
 from workbench.search.vectors.keys import ABSENT
 
 _DEPTH = 150
@@ -87,24 +89,56 @@ class _Proposed:
     values: Values
 
 
+_NOTHING = _Proposed(np.empty(0, np.int64), np.empty(0))
+
+
+class _Numbers:
+    """How an arm of ``size`` entries numbers the texts: ``own`` (texts,), and ``texts`` (size,), the way back."""
+
+    def __init__(self, own: Places, size: int) -> None:
+        self.own = own
+        self.texts = np.full(size, ABSENT, np.int64)
+        texts = np.arange(len(own))
+        self.texts[own] = texts
+        self._whole = len(own) == size
+        self._same = self._whole and bool((own == texts).all())
+
+    def mask(self, texts: Mask | None) -> Mask | None:
+        """``texts`` (texts,) by the arm's numbers (size,); None for all that it has."""
+        if self._same or (self._whole and texts is None):
+            return texts
+        mask = np.zeros(len(self.texts), np.bool_)
+        mask[self.own if texts is None else self.own[texts]] = True
+        return mask
+
+    def of_mask(self, mask: Mask) -> Mask:
+        """The way back: a mask by the arm's numbers (size,) as one over the texts."""
+        return mask if self._same else mask[self.own]
+
+
 class Ranker:
     """One corpus with its arms: ``index`` over its vectors and, if there is one, ``lexical`` over its words.
 
     ``slots`` (texts,) are the places of its texts in ``lexical``, where the caller knows them.
     """
 
-    def __init__(self, corpus: Corpus, index: Index, lexical: LexicalIndex | None, slots: Places | None = None) -> None:
+    def __init__(
+        self, corpus: Corpus, index: PlannedIndex, lexical: LexicalIndex | None, slots: Places | None = None
+    ) -> None:
         self.corpus, self.index, self.lexical = corpus, index, lexical
-        self._text_at = _inverse(corpus.positions, len(corpus.blocks))
+        self._vectors = _Numbers(corpus.positions, len(corpus.blocks))
         if slots is None:
             slots = lexical.find(corpus.keys) if lexical is not None else np.empty(0, np.int64)
         self.slots = slots
-        self._text_of_slot = _inverse(slots, len(lexical) if lexical is not None else 0)
+        self._words_of = _Numbers(slots, len(lexical) if lexical is not None else 0)
         self._roles = _by_role(corpus)
 
     def rank(self, probe: Probe, k: int, weights: Weights, *, rows: Mask | None = None) -> Ranked:
-        """The best ``k`` of ``rows`` (None: all), never fewer than min(k, rows): rows without text come last."""
-        found = self.propose(probe, max(_DEPTH, 2 * k), rows)
+        """The best ``k`` of ``rows`` (None: all), never fewer than min(k, rows): rows without text come last.
+
+        An arm without weight is not asked: the ranks in its list are 0 then, and ``coverage`` without words too.
+        """
+        found = self.propose(probe, max(_DEPTH, 2 * k), rows, weights)
         return self.order(found, k, weights, rows=rows)
 
     def placed(
@@ -128,12 +162,19 @@ class Ranker:
                 rank = most
         return first, rank
 
-    def propose(self, probe: Probe, depth: int, rows: Mask | None = None) -> Proposals:
-        """What the arms propose for ``probe``, ``depth`` texts each, every one with all of its parts."""
+    def propose(self, probe: Probe, depth: int, rows: Mask | None = None, weights: Weights | None = None) -> Proposals:
+        """What the arms propose for ``probe``, ``depth`` texts each, every one with all of its parts.
+
+        By ``weights`` an arm that counts nothing is not asked; too few words still are filled up by meaning.
+        """
         texts = self.corpus.texts_with(rows)
-        near, plan = self._near(probe, depth, texts)
-        said, coverage = self._said(probe.question, depth, texts)
-        lead = self._lead(probe, depth, texts, near)
+        said, coverage = _NOTHING, 0.0
+        if weights is None or weights.words:
+            said, coverage = self._said(probe.question, depth, texts)
+        near, plan, seen = _NOTHING, None, Seen() if probe.trade is not None else None
+        if weights is None or weights.meaning or len(said.texts) < depth:
+            near, plan = self._near(probe, depth, texts, seen)
+        lead = self._lead(probe, depth, texts, near, seen)
         found = np.unique(np.concatenate([near.texts, said.texts, lead.texts]))
         values = [self._meanings(probe, found, near, lead), self._words(probe, found, said), self._trades(probe, found)]
         ranks = [_rank(near.texts, found), _rank(said.texts, found), np.zeros_like(found)]
@@ -163,48 +204,38 @@ class Ranker:
         """The texts (texts,) that keep to the must, must-not and phrases of ``question``."""
         if self.lexical is None:
             return np.ones(len(self.corpus.keys), np.bool_)
-        mask: Mask = self.lexical.matching(question)[self.slots]
-        return mask
+        return self._words_of.of_mask(self.lexical.matching(question))
 
-    def _near(self, probe: Probe, depth: int, texts: Mask | None) -> tuple[_Proposed, Plan | None]:
-        positions = self.corpus.positions
-        if texts is None and len(positions) == len(self._text_at):
-            allowed = None
-        else:
-            allowed = np.zeros(len(self._text_at), np.bool_)
-            allowed[positions if texts is None else positions[texts]] = True
-        found = self.index.search(probe.vector, depth, allowed=allowed, ties=True)
-        return _Proposed(self._text_at[found.ids], _likeness(found.distances)), found.plan
+    def _near(self, probe: Probe, depth: int, texts: Mask | None, seen: Seen | None) -> tuple[_Proposed, Plan | None]:
+        allowed = self._vectors.mask(texts)
+        found = self.index.search(probe.vector, depth, allowed=allowed, ties=True, seen=seen)
+        return _Proposed(self._vectors.texts[found.ids], _likeness(found.distances)), found.plan
 
     def _said(self, question: Question, depth: int, texts: Mask | None) -> tuple[_Proposed, float]:
         if self.lexical is None or not question.terms:
-            return _Proposed(np.empty(0, np.int64), np.empty(0)), 0.0
-        allowed = None
-        if texts is not None or len(self.slots) != len(self._text_of_slot):
-            allowed = np.zeros(len(self._text_of_slot), np.bool_)
-            allowed[self.slots if texts is None else self.slots[texts]] = True
-        found = self.lexical.search(question, depth, allowed=allowed)
+            return _NOTHING, 0.0
+        found = self.lexical.search(question, depth, allowed=self._words_of.mask(texts))
         coverage = self.lexical.coverage(question, found)
-        return _Proposed(self._text_of_slot[found.slots], self.lexical.parts(question, found.scores)), coverage
+        return _Proposed(self._words_of.texts[found.slots], self.lexical.parts(question, found.scores)), coverage
 
-    def _lead(self, probe: Probe, depth: int, texts: Mask | None, near: _Proposed) -> _Proposed:
+    def _lead(self, probe: Probe, depth: int, texts: Mask | None, near: _Proposed, seen: Seen | None) -> _Proposed:
         """The nearest texts of the role texts that are most like the query's occupations.
 
         Where the nearest of all are of these roles anyway, they are the same texts and nothing is searched.
         """
-        none = _Proposed(np.empty(0, np.int64), np.empty(0))
         if probe.trade is None or not len(probe.trade):
-            return none
+            return _NOTHING
         ranked = np.argsort(-probe.trade, kind="stable")[:_ROLES]
         leading = ranked[probe.trade[ranked] >= max(_LEADING * float(probe.trade[ranked[0]]), _LIKE)]
         of_near = self.corpus.rows.role_of[near.texts]
         leading = leading[[int((of_near == code).sum()) < depth // _ROLES for code in leading]]
         if not len(leading):
-            return none
+            return _NOTHING
         mine = np.concatenate([self._roles[code] for code in leading.tolist()])
         mine = mine if texts is None else mine[texts[mine]]
-        found = self.index.search(probe.vector, depth, allowed=np.sort(self.corpus.positions[mine]), ties=True)
-        return _Proposed(self._text_at[found.ids], _likeness(found.distances))
+        allowed = np.sort(self.corpus.positions[mine])
+        found = self.index.search(probe.vector, depth, allowed=allowed, ties=True, seen=seen)
+        return _Proposed(self._vectors.texts[found.ids], _likeness(found.distances))
 
     def _meanings(self, probe: Probe, found: Places, *known: _Proposed) -> Values:
         values = np.full(len(found), np.nan)
@@ -234,12 +265,6 @@ class Ranker:
 
 def _likeness(far: Values) -> Values:
     return np.clip(1.0 - far, 0.0, 1.0)
-
-
-def _inverse(places: Places, size: int) -> Places:
-    out = np.full(size, ABSENT, np.int64)
-    out[places] = np.arange(len(places))
-    return out
 
 
 def _rank(listed: Places, found: Places) -> Places:

@@ -136,10 +136,8 @@ class Gatekeeper:
         passing = np.zeros(len(known) + 1, np.bool_)
         for role in roles:
             passing[:-1] |= np.asarray(self.role_gate(role, known) if self.role_gate else _same(role, known), np.bool_)
-        texts = np.append(passing[self.corpus.rows.role_of], [False])
-        yield Gate(
-            "role", f"role {_or(roles)}", texts[self.corpus.rows.slots], drop=" ".join(f"role:{role}" for role in roles)
-        )
+        rows = self.corpus.rows_of(passing[self.corpus.rows.role_of], textless=False)
+        yield Gate("role", f"role {_or(roles)}", rows, drop=" ".join(f"role:{role}" for role in roles))
 
     def _word_gates(self, asked: Asked) -> Iterator[Gate]:
         """One gate for each phrase, must and must-not with a word in it; refused shifts have gates of their own."""
@@ -155,8 +153,8 @@ class Gatekeeper:
         if not (condition.must or condition.must_not or condition.phrases):
             return
         # A row without text has none of the words: it keeps to every "must not" and to no "must".
-        texts = np.append(self.ranker.having(condition), [bool(condition.must_not)])
-        yield Gate("words", name, texts[self.corpus.rows.slots], drop=drop)
+        rows = self.corpus.rows_of(self.ranker.having(condition), textless=bool(condition.must_not))
+        yield Gate("words", name, rows, drop=drop)
 
     def _offered(self, words: str) -> str:
         return self.offers(words, self.manifest) if self.offers else ""

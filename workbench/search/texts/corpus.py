@@ -90,11 +90,18 @@ class Corpus:
 
     def texts_with(self, rows: Mask | None) -> Mask | None:
         """Which texts are carried by one of ``rows``, shape (texts,); None for all of them."""
-        if rows is None:
-            return None
+        if rows is None or self._every_row_its_text:
+            return rows
         mask = np.zeros(len(self.keys) + 1, np.bool_)
         mask[self.rows.slots[rows]] = True
         return mask[:-1]
+
+    def rows_of(self, texts: Mask, *, textless: bool) -> Mask:
+        """Which rows (rows,) carry one of ``texts`` (texts,); ``textless``: whether rows without a text count."""
+        if self._every_row_its_text:
+            return texts
+        mask: Mask = np.append(texts, textless)[self.rows.slots]
+        return mask
 
     def rows_with(self, texts: Places, rows: Mask | None) -> tuple[Places, Places]:
         """(row numbers, place of each one's text in ``texts``) of the rows that carry ``texts``, among ``rows``."""

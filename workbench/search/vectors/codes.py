@@ -80,33 +80,57 @@ def encode(blocks: Blocks) -> Codes | None:
     return none.extended(blocks)
 
 
+@dataclass(slots=True)
+class Seen:
+    """The cosines that a pass over all rows left, for further searches of the same query among the rows that this one
+    could return: they look up what they need. Empty until such a pass was made.
+    """
+
+    cosines: NDArray[np.float32] | None = None
+
+
 def nearest_by_codes(
-    codes: Codes, blocks: Blocks, query: NDArray[np.float32], k: int, rows: Rows | None = None, mask: Mask | None = None
+    codes: Codes,
+    blocks: Blocks,
+    query: NDArray[np.float32],
+    k: int,
+    rows: Rows | None = None,
+    mask: Mask | None = None,
+    seen: Seen | None = None,
 ) -> tuple[Rows, NDArray[np.float64]]:
     """As ``scan.nearest`` under cosine, the same bits. ``blocks`` are the unit vectors that ``codes`` were made of.
 
     The search is limited to ``rows`` (row numbers, ascending, each once) or to the True places of ``mask`` (n,); with
     neither it goes over all.
     """
-    return nearest(blocks, query, k, "cosine", candidates(codes, query, k, rows, mask))
+    return nearest(blocks, query, k, "cosine", candidates(codes, query, k, rows, mask, seen))
 
 
 def candidates(
-    codes: Codes, query: NDArray[np.float32], k: int, rows: Rows | None = None, mask: Mask | None = None
+    codes: Codes,
+    query: NDArray[np.float32],
+    k: int,
+    rows: Rows | None = None,
+    mask: Mask | None = None,
+    seen: Seen | None = None,
 ) -> Rows:
     """Row numbers, ascending, among which the ``k`` nearest surely are, and all that are as far as the last of them."""
     probe = _Probe.of(query)
     if rows is not None:
+        if seen is not None and seen.cosines is not None:
+            return _looked_up(codes, probe, k, rows, seen.cosines)
         if len(rows) < _GATHER_SHARE * len(codes):
             return _gathered(codes, probe, k, rows)
         mask = _mask(rows, len(codes))
-    if len(codes) < _TWO_THREADS_FROM:
-        return _passed(codes, probe, k, mask, 0, len(codes)).rows()
+    left = None if seen is None else np.empty(len(codes), np.float32)
     # Each half keeps what may be among its own k nearest, so the two together hold the k nearest of all.
-    half = len(codes) // 2
-    other = _second_thread().submit(_passed, codes, probe, k, mask, half, len(codes))
-    mine = _passed(codes, probe, k, mask, 0, half)
-    mine.join(other.result())
+    half = len(codes) // 2 if len(codes) >= _TWO_THREADS_FROM else 0
+    other = _second_thread().submit(_passed, codes, probe, k, mask, left, (0, half)) if half else None
+    mine = _passed(codes, probe, k, mask, left, (half, len(codes)))
+    if other is not None:
+        mine.join(other.result())
+    if seen is not None:
+        seen.cosines = left
     return mine.rows()
 
 
@@ -154,17 +178,27 @@ class _Probe:
         return np.float32(2.0 * self.residual + _ROUNDING)
 
 
-def _passed(codes: Codes, probe: _Probe, k: int, mask: Mask | None, start: int, end: int) -> Running:
+def _passed(
+    codes: Codes, probe: _Probe, k: int, mask: Mask | None, left: NDArray[np.float32] | None, span: tuple[int, int]
+) -> Running:
     running = Running(k)
-    for chunk, room in _chunks(start, end, _FIRST_ROWS, _CHUNK_ROWS):
+    for chunk, room in _chunks(*span, _FIRST_ROWS, _CHUNK_ROWS):
         wanted = None if mask is None else mask[chunk]
         if wanted is not None and not wanted.any():
             continue
         cosines = probe.cosines(codes.codes[chunk], codes.scales[chunk], room)
+        if left is not None:
+            left[chunk] = cosines
         if wanted is not None:
             np.copyto(cosines, -np.inf, where=~wanted)
-        running.offer(np.arange(chunk.start, chunk.stop), cosines, codes.residuals[chunk] + probe.slack)
+        running.offer(chunk.start, cosines, codes.residuals[chunk] + probe.slack)
     return running
+
+
+def _looked_up(codes: Codes, probe: _Probe, k: int, rows: Rows, cosines: NDArray[np.float32]) -> Rows:
+    running = Running(k)
+    running.offer(rows, cosines.take(rows), codes.residuals.take(rows) + probe.slack)
+    return running.rows()
 
 
 def _gathered(codes: Codes, probe: _Probe, k: int, rows: Rows) -> Rows:

@@ -25,8 +25,8 @@ _GATHER_ROWS = 512
 # Copying the wanted rows out of a block pays off below this share of it (256 dimensions, two cores: a copied row costs
 # 90 ns, a row in a full pass 25 to 38).
 _GATHER_SHARE = 0.3
-# Up to so many rows are copied one by one, at 0.4 µs each: less than sorting them by block.
-_FEW_ROWS = 128
+# Up to so many rows the kernel is asked at once: bounding them first takes longer where they lie in many blocks.
+_FEW_ROWS = 1024
 # Lengths outside this range overflow or vanish in float32 arithmetic: such rows skip the first step.
 SAFE_NORM = (1e-15, 1e15)
 
@@ -59,15 +59,12 @@ class Blocks:
         if len(self.blocks) == 1:
             return self.blocks[0].vectors.take(rows, axis=0)
         out = np.empty((len(rows), self.dimension), np.float32)
-        owners = np.searchsorted(self.starts, rows, side="right") - 1
-        if len(rows) <= _FEW_ROWS:
-            inside = (rows - self.starts[owners]).tolist()
-            for place, (owner, row) in enumerate(zip(owners.tolist(), inside, strict=True)):
-                out[place] = self.blocks[owner].vectors[row]
-            return out
-        for owner in np.unique(owners):
-            here = np.flatnonzero(owners == owner)
-            out[here] = self.blocks[owner].vectors[rows[here] - self.starts[owner]]
+        order = np.argsort(rows)
+        ordered = rows[order]
+        cuts = np.searchsorted(ordered, self.starts)
+        for owner in np.flatnonzero(cuts[1:] > cuts[:-1]).tolist():
+            here = slice(cuts[owner], cuts[owner + 1])
+            out[order[here]] = self.blocks[owner].vectors[ordered[here] - self.starts[owner]]
         return out
 
     def parts(self, rows: Rows | None) -> Iterator[tuple[Block, int, Rows | None]]:
@@ -90,7 +87,10 @@ def nearest(
     means all. Returns (row numbers ascending, their distances in the same order), min(k, rows) entries or more when
     there are ties. The caller has checked the query; k ≥ 1.
     """
-    found = _candidates(blocks, query, k, distance, rows)
+    if rows is not None and len(rows) <= _FEW_ROWS:
+        found = rows[slice(*np.searchsorted(rows, (0, len(blocks))))]
+    else:
+        found = _candidates(blocks, query, k, distance, rows)
     if not len(found):
         return found, np.empty(0, np.float64)
     exact = distances(blocks.take(found), query, distance)
@@ -107,8 +107,8 @@ def _candidates(blocks: Blocks, query: NDArray[np.float32], k: int, distance: Di
         for block, start, wanted in blocks.parts(rows):
             for places, dots in _dots(block.vectors, bounds.direction, wanted):
                 likeness, slack = bounds.of(dots, None if block.norms is None else block.norms[places])
-                numbers = np.arange(places.start, places.stop) if isinstance(places, slice) else places
-                running.offer(numbers + start, likeness, slack)
+                rows_of = places.start + start if isinstance(places, slice) else places + start
+                running.offer(rows_of, likeness, slack)
     return running.rows()
 
 
@@ -185,14 +185,17 @@ class Running:
         self._kept: list[tuple[Rows, NDArray[Any], NDArray[Any]]] = []
         self._count = 0
 
-    def offer(self, rows: Rows, likeness: NDArray[Any], slack: NDArray[Any] | float) -> None:
-        """Take in ``rows`` (n,) whose true likeness lies within ``slack`` of ``likeness`` (n,), larger being nearer."""
-        keep = np.flatnonzero(likeness + slack >= self._floor)
+    def offer(self, rows: Rows | int, likeness: NDArray[Any], slack: NDArray[Any] | float) -> None:
+        """Take in ``rows`` (n,), or those from a number on, whose true likeness lies within ``slack`` of ``likeness``
+        (n,), larger being nearer.
+        """
+        keep = (likeness + slack >= self._floor).nonzero()[0]
         if not len(keep):
             return
         likeness = likeness[keep]
         best = likeness + (slack[keep] if isinstance(slack, np.ndarray) else slack)
-        self._kept.append((rows[keep], 2.0 * likeness - best, best))
+        numbers = rows[keep] if isinstance(rows, np.ndarray) else keep + rows
+        self._kept.append((numbers, 2.0 * likeness - best, best))
         self._count += len(keep)
         if self._count > 4 * self._k + 1024:
             self._settle()
