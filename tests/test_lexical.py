@@ -105,7 +105,6 @@ def test_scores_are_bm25(texts, asked, k, cuts):
         hits = index.search(question, k)
 
         assert len(hits.slots) == min(k, np.count_nonzero(expected))
-        assert hits.total == np.count_nonzero(expected)
         assert np.allclose(hits.scores, expected[hits.slots], rtol=1e-4, atol=1e-4)
         assert np.allclose(hits.scores, np.sort(expected)[::-1][: len(hits.scores)], rtol=1e-4, atol=1e-4)
         order = list(zip(-hits.scores, hits.slots, strict=True))
@@ -200,7 +199,7 @@ def test_a_phrase_does_not_run_into_the_joined_terms(tmp_path):
 def test_a_question_that_finds_nothing(tmp_path, asked):
     index = filled(tmp_path, ["forklift driver", "nurse"])
     hits = index.search(ask(asked), 5)
-    assert (hits.slots.tolist(), hits.scores.tolist(), hits.total) == ([], [], 0)
+    assert (hits.slots.tolist(), hits.scores.tolist()) == ([], [])
     assert index.scores(ask(asked), np.array([0, 1])).tolist() == [0.0, 0.0]
     assert index.coverage(ask(asked)) == 0.0
     assert index.parts(ask(asked), np.zeros(2, np.float32)).tolist() == [0.0, 0.0]
@@ -442,7 +441,8 @@ def test_threads_may_read_while_one_adds(tmp_path):
     def read() -> None:
         while not done.is_set():
             hits = index.search(ask("welder"), 500)
-            if len(hits.slots) != hits.total or index.find(text_keys(["welder first"])).tolist() != [0]:
+            # A batch of twenty is there whole or not at all.
+            if len(hits.slots) % 20 != 1 or index.find(text_keys(["welder first"])).tolist() != [0]:
                 wrong.append(hits)
 
     threads = [threading.Thread(target=read) for _ in range(2)]

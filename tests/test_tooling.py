@@ -17,7 +17,20 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-TARGETS = "demo lab test lint fmt notebooks bench doctor verify smoke install-hooks help".split()
+TARGETS = [
+    "demo",
+    "lab",
+    "test",
+    "lint",
+    "fmt",
+    "notebooks",
+    "bench",
+    "doctor",
+    "verify",
+    "smoke",
+    "install-hooks",
+    "help",
+]
 CONFIGURATION = ["Makefile", ".ci/run", "constraints.txt", "pyproject.toml", ".pre-commit-config.yaml"]
 ADDRESS = re.compile(r"https?://|git\+|(?:pypi|pythonhosted|githubusercontent)\.", re.IGNORECASE)
 

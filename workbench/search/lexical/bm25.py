@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tantivy
@@ -49,14 +48,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class LexicalHits:
-    """``slots`` (n,) int64 and ``scores`` (n,) float32, best first, ties by slot.
-
-    ``total`` texts of the index have a word of the question, whether allowed or not.
-    """
+    """``slots`` (n,) int64 and ``scores`` (n,) float32, best first, ties by slot."""
 
     slots: Slots
     scores: Scores
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,7 @@ class Snapshot:
         query = self._any(question)
         number = self.count if allowed is None else int(np.count_nonzero(allowed))
         if query is None or not number:
-            return LexicalHits(*_none(), self._total(query))
+            return LexicalHits(np.empty(0, np.int64), np.empty(0, np.float32))
         if allowed is None or number == self.count:
             return self._best(query, k, 2 * k + 32)
         if self._costs.slot * number * number > k * self.count:
@@ -118,8 +113,7 @@ class Snapshot:
             hits = self._best_of(query, k, first, allowed)
             if hits is not None:
                 return hits
-        among = self._best(self._among(query, np.flatnonzero(allowed)), k, 2 * k + 32)
-        return LexicalHits(among.slots, among.scores, self._total(query))
+        return self._best(self._among(query, np.flatnonzero(allowed)), k, 2 * k + 32)
 
     def scores(self, question: Question, slots: Slots) -> Scores:
         """The scores of ``slots`` (n,), 0 where no term matches."""
@@ -128,7 +122,7 @@ class Snapshot:
         if query is not None and len(slots):
             wanted = np.unique(slots)
             limited = query if len(wanted) > self._costs.in_query else self._among(query, wanted)
-            found, scores, _ = self._fetch(limited, self.count)
+            found, scores = self._fetch(limited, self.count)
             out[found] = scores
         return out[slots]
 
@@ -179,25 +173,21 @@ class Snapshot:
 
     def _best_of(self, query: tantivy.Query, k: int, limit: int, allowed: Mask | None) -> LexicalHits | None:
         """The k best allowed when the first ``limit`` hits settle them, else None."""
-        slots, scores, total = self._fetch(query, limit)
+        slots, scores = self._fetch(query, limit)
         worst = scores[-1] if len(scores) else 0.0
         whole = len(slots) < limit
         if allowed is not None:
             slots, scores = slots[allowed[slots]], scores[allowed[slots]]
         order = np.lexsort((slots, -scores))[:k]
         if whole or (len(order) == k and scores[order[-1]] > worst):
-            return LexicalHits(slots[order], scores[order], total)
+            return LexicalHits(slots[order], scores[order])
         return None
 
-    def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Slots, Scores, int]:
-        result = self._searcher.search(query, min(limit, self.count + 1))
-        hits = result.hits
+    def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Slots, Scores]:
+        hits = self._searcher.search(query, min(limit, self.count + 1), count=False).hits
         slots = self._searcher.fast_field_values(SLOT, [address for _, address in hits])
         scores = np.array([score for score, _ in hits], np.float32)
-        return np.array(slots, np.int64), np.round(scores, _DECIMALS), _count(result)
-
-    def _total(self, query: tantivy.Query | None) -> int:
-        return 0 if query is None else _count(self._searcher.search(query, 1))
+        return np.array(slots, np.int64), np.round(scores, _DECIMALS)
 
     def _with(self, needle: Needle) -> Mask:
         mask = self._masks.get(needle)
@@ -232,14 +222,6 @@ def ideal(weighted: tuple[Weighted, ...]) -> float:
     return sum(term.idf for term in weighted) * (K1 + 1.0)
 
 
-def _count(result: Any) -> int:
-    return int(result.count)  # there, though tantivy's type stubs do not say so
-
-
 def _pair(document: tantivy.Document) -> tuple[str, str]:
     words, joined = document.get_all(TERMS)
     return words, joined
-
-
-def _none() -> tuple[Slots, Scores]:
-    return np.empty(0, np.int64), np.empty(0, np.float32)

@@ -189,9 +189,7 @@ def _passed(
         cosines = probe.cosines(codes.codes[chunk], codes.scales[chunk], room)
         if left is not None:
             left[chunk] = cosines
-        if wanted is not None:
-            np.copyto(cosines, -np.inf, where=~wanted)
-        running.offer(chunk.start, cosines, codes.residuals[chunk] + probe.slack)
+        running.offer(chunk.start, cosines, codes.residuals[chunk] + probe.slack, wanted)
     return running
 
 

@@ -179,17 +179,25 @@ class Running:
 
     def __init__(self, k: int) -> None:
         self._k = k
-        # k rows are surely at least this near. The start lies below every likeness and above −∞, which marks a row that
-        # is not asked for.
+        # k rows are surely at least this near. The start lies below every likeness.
         self._floor = -float(np.finfo(np.float32).max)
         self._kept: list[tuple[Rows, NDArray[Any], NDArray[Any]]] = []
         self._count = 0
 
-    def offer(self, rows: Rows | int, likeness: NDArray[Any], slack: NDArray[Any] | float) -> None:
+    def offer(
+        self,
+        rows: Rows | int,
+        likeness: NDArray[Any],
+        slack: NDArray[Any] | float,
+        wanted: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Take in ``rows`` (n,), or those from a number on, whose true likeness lies within ``slack`` of ``likeness``
-        (n,), larger being nearer.
+        (n,), larger being nearer; of these the ``wanted`` (n,) ones (None: all).
         """
-        keep = (likeness + slack >= self._floor).nonzero()[0]
+        near = likeness + slack >= self._floor
+        if wanted is not None:
+            near &= wanted
+        keep = near.nonzero()[0]
         if not len(keep):
             return
         likeness = likeness[keep]
