@@ -1,4 +1,6 @@
-"""``--open``: the whole engine for who asks for it: writing, files, settings; nothing is masked, nothing is pinned."""
+"""``--open``: the whole engine for who asks for it. It is not read-only: it writes and reads any file that the user
+may (``COPY … TO``, ``ATTACH``, ``read_csv``, the lake's own files too); nothing is masked, nothing is pinned.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,14 @@ if TYPE_CHECKING:
     from workbench.lake.tables.manifest import Manifest
     from workbench.session import Workbench
 
-NOTE = "--open: the whole engine; personal data is not masked"
+NOTE = "--open: the whole engine, not read-only: it can write files (COPY); nothing is masked"
 
 
 class OpenEngine:
-    """One engine for a session, so that what a cell creates is there for the next. No statement changes a dataset."""
+    """One engine for a session, so that what a cell creates is there for the next.
+
+    Datasets are views here, so CREATE, INSERT and DELETE reach none of them; COPY can write over any file.
+    """
 
     def __init__(self, wb: Workbench) -> None:
         from workbench.lake.sql.engine import Limits, connect

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kernel_ext import hits_html
 from kernel_ext.result import missing, terminal_width
 from workbench.cli import grid, reasons
-from workbench.errors import NotFoundError, QueryError
+from workbench.errors import NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -239,26 +239,11 @@ class Hits:
         return hits_html.hits(self.results, open_why=self.open_why, notes=self.notes)
 
 
-@contextmanager
-def advised(wb: Workbench, search: Search) -> Iterator[None]:
-    """An error that the condition meets inside leaves with a caret and the column that was meant."""
-    try:
-        yield
-    except QueryError as error:
-        from workbench.lake.sql.advising.advice import Known, advise
-
-        if search.where and "position" not in error.details:
-            m = wb.lake.get(search.dataset)
-            advise(search.where, error, Known({m.name: [column.name for column in m.columns]}, [m.name]))
-        raise
-
-
 def find(
     wb: Workbench, search: Search, *, open_why: bool = False, on_progress: Callable[[Any], None] | None = None
 ) -> Hits:
     """Ask. Raises as `Searcher.search` does."""
-    with advised(wb, search):
-        return Hits(search, wb.search(search.query, on_progress=on_progress, **search.options()), wb, open_why)
+    return Hits(search, wb.search(search.query, on_progress=on_progress, **search.options()), wb, open_why)
 
 
 def why_not(wb: Workbench, row: Id, search: Search) -> Why:
@@ -268,8 +253,7 @@ def why_not(wb: Workbench, row: Id, search: Search) -> Why:
     options = search.options()
     mode = options.pop("mode")
     del options["columns"]
-    with advised(wb, search):
-        found = wb.why_not(row, search.query, **options)
+    found = wb.why_not(row, search.query, **options)
     said = io.StringIO()
     with redirect_stdout(said):
         why.told(found, _facts(wb, search, found), search.k, _typed(search, row))

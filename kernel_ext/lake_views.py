@@ -12,12 +12,11 @@ import pyarrow as pa
 from kernel_ext.bar import Bar
 from kernel_ext.demo import use_demo
 from kernel_ext.sheet import Checked, Lines, Sheet, printed, tabled, without_empty
-from workbench.cli import show
-from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryTimeoutError
+from workbench.cli import grid, show
+from workbench.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from kernel_ext.session import Session
-    from workbench.lake.findings import Finding
     from workbench.lake.loading.report import Report
     from workbench.lake.snapshots import Diff
     from workbench.lake.sql.engine import Watch
@@ -72,7 +71,7 @@ def listed(session: Session) -> Sheet:
     said = ", ".join(f"{row['name']} = {row['value']}" for row in changed)
     parts = [place(wb.settings.lake, wb.settings.origins["lake"]), f"embedder {wb.settings.embedder}"]
     parts += [f"set: {said}"] if said else []
-    shown = without_empty(table, ("PII", "expected"))
+    shown = grid.grouped(without_empty(table, ("PII", "expected")), "rows")
     return Sheet(session, table, caption=" · ".join(parts), notes=[] if found else [empty], data=found, shown=shown)
 
 
@@ -244,31 +243,8 @@ def check(session: Session, asked: Namespace) -> Sheet:
     with Bar(session.shell, "check") as bar:
         if asked.suggest or not (wanted or held.get(ref).about.expectations):
             return _suggested(session, asked, bar)
-        try:
-            found = command.checked(held, ref, wanted, bar, keep=asked.keep, show_pii=asked.show_pii)
-        except (NotFoundError, InvalidError) as error:
-            if wanted or isinstance(error, QueryCancelledError | QueryTimeoutError):
-                raise
-            found = _one_by_one(session, ref, bar, show_pii=asked.show_pii)
+        found = command.checked(held, ref, wanted, bar, keep=asked.keep, show_pii=asked.show_pii)
         return Checked(session, found, ref, kept=asked.keep)
-
-
-def _one_by_one(session: Session, ref: str, bar: Bar, *, show_pii: bool) -> tuple[Finding, ...]:
-    """What holds of the expectations that are kept, where one of them cannot be checked any more: it fails."""
-    from workbench.lake.expectations import parse_all
-    from workbench.lake.findings import Finding
-
-    held, m = session.wb.lake, session.wb.lake.get(ref)
-    found: list[Finding] = []
-    for one in parse_all(m.about.expectations):
-        try:
-            found += held.check(ref, [one], show_pii=show_pii, watch=_watch(bar, "check"))
-        except (QueryCancelledError, QueryTimeoutError):
-            raise
-        except (NotFoundError, InvalidError) as error:
-            says = f"cannot be checked: {error.message.removeprefix(f'{one.text}: ')}"
-            found.append(Finding(one, one.columns, max(m.row_count, 1), m.row_count, says, (), ""))
-    return tuple(found)
 
 
 def _suggested(session: Session, asked: Namespace, bar: Bar) -> Sheet:

@@ -56,7 +56,9 @@ def _options() -> Options:
     options.add("--limit", type=int, metavar="N", help=f"rows of the page ({PAGE})")
     options.add("--all", action="store_true", help="fetch all rows")
     options.add("--show-pii", action="store_true", help="show personal data as it is")
-    options.add("--open", action="store_true", help="the whole engine: not read-only, nothing masked")
+    options.add(
+        "--open", action="store_true", help="the whole engine: not read-only (COPY writes files), nothing masked"
+    )
     return options
 
 

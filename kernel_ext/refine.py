@@ -8,7 +8,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kernel_ext.hints import speak
-from kernel_ext.hits import advised
 from kernel_ext.session import stoppable
 from kernel_ext.style import page
 from workbench.errors import MissingExtraError, QueryError, WorkbenchError
@@ -259,8 +258,7 @@ def conditions(wb: Workbench, search: Search) -> tuple[str, ...]:
     def split(text: str) -> Sequence[str]:
         return wb.lake.queries.clauses(manifest, text)
 
-    with advised(wb, search):
-        return as_typed(where, split)
+    return as_typed(where, split)
 
 
 def as_typed(where: str, split: Split) -> tuple[str, ...]:

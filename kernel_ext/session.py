@@ -227,10 +227,15 @@ def told(magic: F) -> F:
 
 
 def _shorten(error: Exception) -> None:
-    """Let IPython show an exception of ours in two lines; the traceback stays within reach."""
+    """Let IPython show an exception of ours in two lines; the traceback stays within reach.
+
+    What it says may hold a value of the data, and an output is passed on.
+    """
+    from workbench import pii
+
     place = traceback.extract_tb(error.__traceback__)[-1]
     lines = [
-        f"{type(error).__name__}: {error}",
+        f"{type(error).__name__}: {pii.mask_text(str(error))}",
         f"  → This is a fault of the workbench ({Path(place.filename).name}:{place.lineno}), please report it. The "
         "traceback: import sys, traceback; traceback.print_exception(sys.last_value)",
     ]

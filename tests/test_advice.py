@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 import workbench
-from workbench.errors import NotFoundError, QueryError
+from workbench.errors import InvalidError, NotFoundError, QueryError
 from workbench.lake.sql.typed.placeholders import fill
 
 ROSTER = (
@@ -56,6 +57,28 @@ CASES = [
     (
         "SELECT city FROM workers GROUP BY city HAVING state = 'IL'", "GROUP BY clause", "state",
         "SELECT city FROM workers GROUP BY city HAVING any_value(state) = 'IL'",
+    ),
+    (
+        "SELECT * FROM workers WHERE state LIKE %IL%", 'at or near "%"', "%IL%",
+        "SELECT * FROM workers WHERE state LIKE '%IL%'",
+    ),
+    (
+        "SELECT * FROM workers WHERE city LIKE %New York% AND state = 'IL'", "at or near", "%New York%",
+        "SELECT * FROM workers WHERE city LIKE '%New York%' AND state = 'IL'",
+    ),
+    (
+        "SELECT * FROM workers WHERE name NOT LIKE Ann% AND city = 'x'", 'at or near "AND"', "Ann%",
+        "SELECT * FROM workers WHERE name NOT LIKE 'Ann%' AND city = 'x'",
+    ),
+    ("SELECT * FROM workers LIMIT 5, 10;", 'at or near ","', "LIMIT 5, 10", "SELECT * FROM workers LIMIT 10 OFFSET 5;"),
+    (
+        "SELECT state count(*) FROM workers GROUP BY state", 'at or near "("', "count",
+        "SELECT state, count(*) FROM workers GROUP BY state",
+    ),
+    ("SELECT * FROM workers@latest w", 'at or near "@"', "@latest", "SELECT * FROM workers w"),
+    (
+        "SELECT datediff(day, start, start) FROM workers, jobs", '"day" not found', "day",
+        "SELECT datediff('day', start, start) FROM workers, jobs",
     ),
     ("SELECT (city FROM workers", 'at or near "FROM"', "(", "SELECT (city) FROM workers"),
     ("SELECT upper(city FROM workers", 'at or near "FROM"', "(", "SELECT upper(city) FROM workers"),
@@ -278,3 +301,23 @@ def test_no_value_of_a_row_comes_in_by_the_advice(wb):
 )
 def test_no_text_breaks_the_advice(wb, sql):
     assert isinstance(refused(wb, sql), workbench.WorkbenchError)
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("SELECT citty FROM beta", "There are: alpha, gamma."),
+        ("SELECT zzz FROM beta, jobs", "There are: alpha, gamma, job_id, city, pay."),
+        ("SELECT workers FROM jobs", "There are: job_id, city, pay."),
+    ],
+)
+def test_only_columns_that_the_statement_can_read_are_named(wb, sql, hint):
+    with pytest.raises(QueryError) as told:
+        wb.relation(sql, frames={"beta": pa.table({"alpha": [1], "gamma": [2]})}).fetch()
+    assert told.value.hint == hint
+
+
+def test_the_newest_version_has_no_name(wb):
+    with pytest.raises(InvalidError) as told:
+        wb.lake.get("workers@latest")
+    assert told.value.hint == "The newest version is the name alone: workers"

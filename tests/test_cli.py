@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from string import ascii_lowercase
 
+import duckdb
 import pytest
 import typer
 
@@ -407,12 +408,13 @@ def test_a_terminal_without_unicode_gets_every_answer(workers: Path) -> None:
 def test_an_error_that_nobody_foresaw_is_one_line_and_traced_on_request(desk: Path) -> None:
     (desk / "deep.py").write_text(
         "from workbench.cli import app, entry\n"
-        "@app.app.command()\ndef ls() -> None:\n    raise KeyError('the cat')\n"
+        "@app.app.command()\ndef ls() -> None:\n    raise KeyError('the cat of 815-555-0134')\n"
         "app.COMMANDS['ls'] = ('app', '')\nentry.main(['ls'])\n"
     )
     done = shell(f"{sys.executable} deep.py")
     assert done.returncode == 1
-    assert "KeyError: 'the cat'" in done.stderr
+    assert "KeyError: 'the cat of " in done.stderr
+    assert "0134" not in done.stderr
     assert "LH_DEBUG=1" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in shell(f"{sys.executable} deep.py", LH_DEBUG="1").stderr
@@ -481,3 +483,11 @@ def test_ctrl_c_during_an_index_keeps_what_is_done_and_the_next_run_goes_on(desk
     done = json.loads(shell("lh index workers --json").stdout)["corpus"]
     assert done["reused"] > 0
     assert done["embedded"] + done["reused"] == done["unique"] == 60_000
+
+
+def test_a_map_is_shown_as_one_and_what_is_nested_as_json() -> None:
+    held = {"MAP {'k': 1, 'l': NULL}": "{k: 1, l: null}", "[{'a': 'x', 'b': MAP {1: DATE '2026-01-05'}}]":
+            '[{"a": "x", "b": {1: "2026-01-05"}}]', "[1.5e0, NULL]": "[1.5, null]"}  # fmt: skip
+    for sql, said in held.items():
+        value = duckdb.sql(f"SELECT {sql} AS v").to_arrow_table().column(0)[0].as_py()
+        assert grid.cell(value) == said

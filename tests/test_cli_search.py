@@ -18,6 +18,7 @@ import workbench
 from workbench.cli import reasons
 from workbench.cli.entry import main
 from workbench.cli.search import Build
+from workbench.errors import QueryError
 from workbench.search.lexical.question import ask
 from workbench.search.ranking.fusion import Part
 from workbench.search.ranking.hits import Hit
@@ -391,3 +392,12 @@ def test_weights_that_are_good_stay(lh: Lh, lake: Path) -> None:
     assert choice["kept"] is False  # type: ignore[index]
     assert choice["says"].startswith("Nothing changed: ")  # type: ignore[index]
     assert load_weights(lake / "_vectors", "workers") is None
+
+
+def test_a_column_of_where_that_is_not_there_is_pointed_at(lh: Lh, lake: Path) -> None:
+    code, _, err = lh("search", "welder", "--where", "availabilty > 0.1")
+    assert code == 1
+    assert "availabilty > 0.1\n^^^^^^^^^^^" in "\n".join(line.strip() for line in err.splitlines())
+    assert "Did you mean availability? Write: availability > 0.1" in " ".join(err.split())
+    with workbench.connect(lake) as wb, pytest.raises(QueryError, match=r"availabilty > 0\.1\n\^{11}\n"):
+        wb.search("welder", where="availabilty > 0.1")

@@ -101,6 +101,11 @@ def test_a_line_that_says_nothing_is_told_with_its_form(line, said):
         ("range(start, 2026-01-01, )", 1, ["start = 2025-12-31"]),
         ("range(seen, 2026-01-05, 2026-01-31)", 1, ["seen = 2026-02-01 00:00:00"]),
         ("range(seen, , '2026-01-31 12:00')", 2, ["seen = 2026-01-31 18:30:00", "seen = 2026-02-01 00:00:00"]),
+        (
+            "range(seen, '2026-01-31 12:00', 2026-01-31)",
+            2,
+            ["seen = 2026-01-05 10:00:00", "seen = 2026-02-01 00:00:00"],
+        ),
         ("range(state, 'IL', 'IN')", 1, ["state = MI"]),
         (r"pattern(zip, '\d{5}')", 1, ["zip = 6043"]),
         (r"pattern(worker_id, '[12]')", 1, ["worker_id = 4"]),
@@ -164,6 +169,11 @@ def test_examples_of_personal_data_are_masked(wb):
         ("range(availability, low, )", InvalidError, "low is no number"),
         ("range(zip, 0, 99999)", InvalidError, "zip is text"),
         ("range(start, soon, )", InvalidError, "soon is no date"),
+        ("range(availability, 1, 0)", InvalidError, "1 comes after 0"),
+        ("range(start, 2026-02-01, 2026-01-31)", InvalidError, "2026-02-01 comes after"),
+        ("range(seen, '2026-02-01 10:00', 2026-01-31)", InvalidError, "comes after"),
+        ("range(state, 'IN', 'IL')", InvalidError, "'IN' comes after"),
+        ("rows(10, 9)", InvalidError, "10 comes after 9"),
         ("pattern(zip, '(')", InvalidError, r"pattern\(zip, '\('\): .*missing \)"),
     ],
 )
@@ -208,6 +218,39 @@ def test_what_is_kept_is_checked_until_it_is_dropped(wb, tmp_path):
     with pytest.raises(NotFoundError, match="citi"):
         again.lake.expect("workers", ["not_null(citi)"])
     assert (again.lake.get("workers").about.owner, again.lake.get("workers").pii["name"]) == ("", "name")
+
+
+def test_a_column_that_is_tagged_gives_no_values_away(wb, tmp_path):
+    wb.lake.expect("workers", ["values(city, 'Joliet', 'Gary', 'Flint')", "values(state, 'IL')", "not_null(city)"])
+    wb.lake.annotate("workers", pii_tags={"City": "address"})
+    assert wb.lake.get("workers").about.expectations == ("values(state, 'IL')", "not_null(city)")
+    wb.lake.annotate("workers", pii_tags={"state": ""}, owner="ops")
+    assert wb.lake.get("workers").about.expectations == ("values(state, 'IL')", "not_null(city)")
+
+
+def test_no_names_of_people_are_proposed_though_they_are_few(wb, tmp_path):
+    (tmp_path / "shifts.csv").write_text("manager_name,site\n" + "Ann Lee,Joliet\nBo Cruz,Gary\n" * 30)
+    wb.ingest(tmp_path / "shifts.csv", "shifts", pii={"manager_name": ""})
+    assert wb.lake.get("shifts").pii == {}
+    proposed = [e.text for e in wb.lake.suggest("shifts")]
+    assert "values(site, 'Gary', 'Joliet')" in proposed
+    assert "Lee" not in str(proposed)
+
+
+def test_what_is_kept_and_cannot_be_checked_any_more_has_failed(wb, lh, tmp_path):
+    wb.lake.expect("cities", ["not_null(state)", "range(city, 'A', 'Z')", "unique(city)"])
+    wb.save(wb.relation("SELECT 5 AS city"), "cities", mode="replace")
+    gone, other, held = wb.check("cities")
+    assert (gone.severity, gone.says, gone.sql) == ("failed", "cannot be checked: cities has no column 'state'.", "")
+    assert (other.severity, held.severity, held.says) == ("failed", "ok", "holds for 1 row")
+    assert "'A' is no number, and city is int" in other.says
+    code, out, _ = lh("check cities")
+    assert (code, "lh sql" in out) == (1, False)
+    ways = [line.partition("   expects it")[0].strip() for line in out.splitlines() if "--drop" in line]
+    assert [lh(way.removeprefix("lh "))[0] for way in ways] == [0, 0]
+    assert [f.expectation.text for f in wb.check("cities")] == ["unique(city)"]
+    with pytest.raises(NotFoundError, match="no column 'state'"):
+        wb.check("cities", ["not_null(state)"])
 
 
 def test_a_dataset_without_expectations_is_recorded_as_before(wb, tmp_path):

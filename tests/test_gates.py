@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryError
+from workbench.search.reading.asked import parse
+from workbench.search.reading.gates import Limits
 from workbench.search.reading.near import within
 from workbench.session import Workbench
 from workbench.staffing import read_places
@@ -113,6 +116,24 @@ def test_a_refused_shift_leaves_out_who_offers_it_and_keeps_who_also_refuses_it(
     assert not kept & offering
     passing = staffed.search("forklift operator, no nights", k=1, where="resume_text LIKE '%Not available for 3rd%'")
     assert passing.matching == passing.funnel[1].rows == len(refusing)
+
+
+@pytest.mark.parametrize("query", ["picker city:Gary", "picker near:Gary,5mi", "picker, no nights"])
+def test_a_condition_of_ours_is_looked_up_once_for_a_version(staffed, query):
+    first = staffed.search(query, k=1)
+    manifest, asked = staffed.lake.get("workers"), []
+    keeper = staffed.searcher.look(query, "workers").keeper
+
+    def matching(sql: str):
+        asked.append(sql)
+        return staffed.lake.queries.matching(manifest, "worker_id", sql)
+
+    counting = replace(keeper, matching=matching)
+    where = Limits("worker_id > 0")
+    gates = [counting.gates(parse(query), where)[0] for _ in range(2)]
+    assert asked == ["worker_id > 0", "worker_id > 0"]
+    assert [gate.rows.tobytes() for gate in gates[0]] == [gate.rows.tobytes() for gate in gates[1]]
+    assert staffed.search(query, k=1).matching == first.matching == gates[0][1].rows.sum()
 
 
 def test_the_funnel_counts_each_step_in_turn(staffed):

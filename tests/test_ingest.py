@@ -15,6 +15,7 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, SchemaDriftError
+from workbench.lake.sql.parquet import ROW_GROUP, group_rows
 
 ROSTER = """worker_id,name,city,zip,phone,reliability,started
 1,Ann Lee,Joliet,06001,+1 815-555-0100,0.5,2026-01-31
@@ -477,3 +478,34 @@ def test_a_table_with_an_empty_cell_in_every_column_loads_and_a_row_of_nothing_e
         {"a": 3, "b": 4, "c": None},
     ]
     assert "1 blank row left out" in report.findings
+
+
+def wide_rows(tmp_path: Path) -> Path:
+    """4,200 rows of 5 KB: so large a file that its load starts from its head alone."""
+    words = [f"{(i * 7919) % 999_983:06d}abcdefghi" for i in range(4_000)]
+    texts = (" ".join(words[(i * 13 + j * 17) % 4_000] for j in range(320)) for i in range(4_200))
+    return put(tmp_path, "id,text,city\n" + "".join(f"{i},{text},Joliet\n" for i, text in enumerate(texts)))
+
+
+# Groups of 30,720 rows do not fit in 60 MB; the careful reader's own text takes more than they do.
+@pytest.mark.parametrize(("quarantine", "memory_mb"), [(False, 50), (True, 240)])
+def test_wide_rows_go_in_small_groups_and_need_no_more_memory(tmp_path, quarantine, memory_mb):
+    with workbench.connect(tmp_path / "lake", ingest_memory_mb=memory_mb) as small:
+        assert small.ingest(wide_rows(tmp_path), "texts", quarantine=quarantine).rows == 4_200
+    (part,) = (tmp_path / "lake" / "datasets" / "texts").glob("*.parquet")
+    facts = pq.ParquetFile(part).metadata
+    assert max(facts.row_group(i).num_rows for i in range(facts.num_row_groups)) <= 2_048
+
+
+def test_a_file_that_needs_more_memory_says_which_setting_allows_it(tmp_path):
+    with (
+        workbench.connect(tmp_path / "lake", ingest_memory_mb=8) as tiny,
+        pytest.raises(InvalidError, match=r"roster\.csv needs more memory") as caught,
+    ):
+        tiny.ingest(wide_rows(tmp_path), "texts")
+    assert "LH_INGEST_MEMORY_MB" in caught.value.hint
+
+
+def test_row_groups_hold_whole_vectors_and_about_as_much_text():
+    sizes = [group_rows(width) for width in (0, 100, 576, 1_000, 5_000, 50_000)]
+    assert sizes == [ROW_GROUP, ROW_GROUP, ROW_GROUP, 16_384, 2_048, 2_048]

@@ -405,3 +405,22 @@ def test_no_text_makes_fill_bind_where_the_engine_sees_no_value(text):
     for name in filled.params:
         at = filled.sql.index(f"${name}")
         assert str(kinds[len(filled.sql[:at].encode())]).endswith("operator")
+
+
+@pytest.mark.parametrize(
+    ("end", "what"),
+    [
+        ("ORDER BY {{x}}", "ORDER"),
+        ("ORDER BY b, {{x}} DESC LIMIT 3", "ORDER"),
+        ("GROUP BY {{x}} ORDER BY 1", "GROUP"),
+        ("QUALIFY rank() OVER (PARTITION BY {{ x }} ORDER BY a) = 1", "PARTITION"),
+        ("ORDER BY {{x!ident}}", ""),
+        ("ORDER BY a = {{x}}", ""),
+        ("ORDER BY {{x}} = a", ""),
+        ("GROUP BY a HAVING a < {{x}}", ""),
+        ("ORDER BY a LIMIT 3 OFFSET {{x}}", ""),
+    ],
+)
+def test_a_value_where_a_column_is_meant_is_said(end, what):
+    notes = fill(f"SELECT a FROM t {end}", {"x": "city"}).notes
+    assert notes == ((f"{what} BY {{{{x}}}} is by a value, not a column: {{{{x!ident}}}}",) if what else ())

@@ -12,7 +12,7 @@ from workbench.search.graphs.costs import Costs, measure
 from workbench.search.graphs.graph import Graph
 from workbench.search.graphs.planned import GONE, PlannedIndex
 from workbench.search.vectors.chosen import Chosen
-from workbench.search.vectors.codes import candidates, encode, nearest_by_codes
+from workbench.search.vectors.codes import Seen, candidates, encode, nearest_by_codes
 from workbench.search.vectors.distance import distances
 from workbench.search.vectors.scan import Block, Blocks, nearest
 
@@ -250,6 +250,36 @@ def test_codes_never_lose_a_row_however_near_the_rows_lie_to_each_other(seed, sp
     want = nearest(blocks, query, k, "cosine")
     assert got[0].tolist() == want[0].tolist()
     assert got[1].tobytes() == want[1].tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    wide=st.sampled_from([0.02, 0.6, 1.0]), narrow=st.sampled_from([0.0, 0.5, 1.0]), k=st.sampled_from([1, 40, 3000]),
+    big=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_a_second_search_among_what_the_first_allowed_gives_the_same_bits(wide, narrow, k, big, seed):
+    rng = np.random.default_rng(seed)
+    rows = np.tile(ROWS["copied"], (21 if big else 2, 1))  # 63,000: two threads
+    blocks = blocks_of(rows)
+    index = PlannedIndex(blocks, codes=encode(blocks), costs=Costs(scan=1.0, gather=1.2, visit=1e12, start=0.0))
+    allowed = None if wide == 1.0 else rng.random(len(rows)) < wide
+    among = np.flatnonzero((rng.random(len(rows)) < narrow) & (True if allowed is None else allowed))
+    query, seen = unit(rng.standard_normal(D)), Seen()
+
+    first = index.search(query, k, allowed=allowed, seen=seen)
+    second = index.search(query, k, allowed=among, ties=True, seen=seen)
+
+    assert first.ids.tolist() == index.search(query, k, allowed=allowed).ids.tolist()
+    alone = index.search(query, k, allowed=among, ties=True)
+    assert second.ids.tolist() == alone.ids.tolist()
+    assert second.distances.tobytes() == alone.distances.tobytes()
+    assert wide < 1.0 or seen.cosines is not None
+
+
+def test_rows_are_taken_in_any_order_and_as_often_as_asked():
+    rows = np.random.default_rng(2).integers(0, N, 5000)
+    assert blocks_of(ROWS["plain"]).take(rows).tobytes() == ROWS["plain"][rows].tobytes()
+    assert len(blocks_of(ROWS["plain"]).take(rows[:0])) == 0
 
 
 def test_codes_keep_few_candidates_and_grow_with_the_rows():

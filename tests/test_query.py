@@ -203,6 +203,21 @@ def test_a_condition_is_only_a_condition(wb):
             wb.lake.queries.matching(manifest, "worker_id", text)
 
 
+@pytest.mark.parametrize(
+    ("condition", "caret", "fix"),
+    [
+        ("citty = 'Joliet'", "citty = 'Joliet'\n^^^^^", "city = 'Joliet'"),
+        ("worker_id > 0 AND city = Joliet", "Joliet\n                         ^^^^^^", "city = 'Joliet'"),
+        ("city IN (SELECT city FROM workrs)", "workrs)\n                          ^^^^^^", "FROM workers"),
+    ],
+)
+def test_a_condition_is_told_with_its_place(wb, condition, caret, fix):
+    with pytest.raises((QueryError, NotFoundError)) as told:
+        wb.lake.queries.matching(wb.lake.get("workers"), "worker_id", condition)
+    assert told.value.message.endswith(caret)
+    assert fix in told.value.details["fix"]
+
+
 def test_a_stream_is_masked_like_an_answer(wb):
     schema, batches = wb.lake.queries.stream("SELECT name, notes FROM workers")
     table = pa.Table.from_batches(batches, schema)

@@ -90,6 +90,7 @@ def scene(folder: Path, ids, texts, roles, embedder, others=()) -> Scene:
     return Scene(corpus, Ranker(corpus, PlannedIndex(corpus.blocks, members=members), lexical))
 
 
+MODES = {"text": TEXT_ONLY, "vector": VECTOR_ONLY}
 said = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=4).map(", ".join)
 row = st.tuples(st.none() | said, st.sampled_from(ROLES), st.booleans())
 weights_of = st.builds(
@@ -231,6 +232,30 @@ def test_the_ranks_are_places_in_the_arms_own_lists(roster):
         assert rank == 0 or by_meaning.values[:, 0][rank - 1] == pytest.approx(roster.values(probe)[slot, 0])
         assert rank != 0 or slot not in texts[:100]
     assert found.parts(0)[2].rank is None
+
+
+def test_an_arm_without_weight_is_not_asked_and_its_part_is_shown_all_the_same(roster):
+    probe = probe_of(roster, "forklift operator, nights")
+    asked = {name: roster.ranker.rank(probe, 20, weights) for name, weights in MODES.items()}
+    every = roster.ranker.propose(probe, 150)
+    for name, weights in MODES.items():
+        whole = roster.ranker.order(every, 20, weights)
+        assert asked[name].rows.tolist() == whole.rows.tolist()
+        assert asked[name].scores.tobytes() == whole.scores.tobytes()
+        assert asked[name].values.tobytes() == whole.values.tobytes()
+    assert asked["text"].plan is None
+    assert not asked["text"].ranks[:, 0].any()
+    assert not asked["vector"].ranks[:, 1].any()
+    assert asked["vector"].coverage == 0.0
+    assert (asked["text"].coverage, asked["text"].ranks.any(), asked["vector"].ranks.any()) == (every.coverage, 1, 1)
+
+
+def test_where_few_rows_have_a_word_the_others_follow_by_meaning(roster):
+    probe = probe_of(roster, "Haas")
+    found = roster.ranker.rank(probe, 1000, TEXT_ONLY)
+    assert len(found.rows) == 1000
+    assert 0 < np.count_nonzero(found.scores) < 1000
+    assert found.plan is not None
 
 
 def test_the_same_question_is_answered_by_the_same_bits(roster):

@@ -494,3 +494,11 @@ def test_a_kernel_that_does_not_start_is_told(go: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "n.ipynb", "1")
     with pytest.raises(WorkbenchError, match="no kernel today"):
         run(Request(path, tmp_path / "out.ipynb", os.environ | {"PYTHONPATH": str(tmp_path)}, {}))
+
+
+def test_an_output_is_its_owners_alone_whatever_was_there(tmp_path: Path) -> None:
+    for _ in range(2):
+        record.put("{}", tmp_path / "n.run.ipynb")
+        assert (tmp_path / "n.run.ipynb").stat().st_mode & 0o777 == 0o600
+        (tmp_path / "n.run.ipynb").chmod(0o644)
+    assert [path.name for path in tmp_path.iterdir()] == ["n.run.ipynb"]

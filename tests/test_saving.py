@@ -19,6 +19,7 @@ from workbench.errors import (
     QueryError,
     SchemaDriftError,
 )
+from workbench.lake.saving import Saved
 from workbench.lake.sql.engine import Watch
 
 WORKERS = (
@@ -215,3 +216,9 @@ def test_a_save_into_a_bucket(s3_bucket, tmp_path):
         wb.ingest(tmp_path / "workers.csv", "workers")
         assert wb.save(wb.relation("SELECT city, pay FROM workers"), "pays").total == 3
         assert wb.sql("SELECT sum(pay) AS s FROM pays").table.to_pylist() == [{"s": 75}]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, "1 ms"), (0.0123, "12 ms"), (0.9996, "1.0 s"), (61.24, "61.2 s")])
+def test_a_short_save_is_told_in_milliseconds(seconds, said):
+    saved = Saved("few", 1, "created", 1, 1, None, (), (), 10, elapsed_s=seconds)
+    assert saved.says.rpartition(" · ")[2] == said

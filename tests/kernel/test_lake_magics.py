@@ -69,6 +69,15 @@ def refused(ran: Ran, kind: type[Exception], said: str) -> Exception:
     return ran.error
 
 
+def test_rows_are_shown_with_thousands_apart_and_stay_numbers(run: Run) -> None:
+    run("%lhsql --save many SELECT range AS n FROM range(12345)")
+    many = sheet(run("%lh"))
+    assert " 12,345 " in many.to_text()
+    assert "    500 " in many.to_text()
+    assert many.df()["rows"].tolist() == [12345, 500]
+    assert 'class="n">12,345<' in many._repr_html_()
+
+
 def test_lh_says_where_one_is(run: Run, tmp_path: Path) -> None:
     ran = run("%lh")
     found = sheet(ran)

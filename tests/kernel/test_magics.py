@@ -229,12 +229,18 @@ def test_a_reading_names_the_slowest_steps() -> None:
     assert reading("scan\n  rows") == ""
 
 
+def test_open_writes_files_as_it_says(nb: Shell, tmp_path: Path) -> None:
+    ran = nb.run(f"%lhsql --open COPY (SELECT name FROM workers LIMIT 1) TO '{tmp_path / 'out.csv'}'")
+    assert "it can write files" in ran.text
+    assert (tmp_path / "out.csv").read_text().splitlines() == ["name", "Janice Fischer"]
+
+
 def test_open_is_the_whole_engine_and_says_so(nb: Shell) -> None:
     made = nb.run("%lhsql --open CREATE TABLE mine AS SELECT name FROM workers LIMIT 2")
     assert made.error is None
     ran = nb.run("%lhsql --open --as seen SELECT * FROM mine")
     assert "Fischer" in ran.text
-    assert "--open: the whole engine; personal data is not masked" in ran.text
+    assert "--open: the whole engine, not read-only: it can write files (COPY); nothing is masked" in ran.text
     assert nb.run("%lhsql SELECT count(*) AS n FROM seen").value.df()["n"].tolist() == [2]
     assert isinstance(nb.run("%lhsql CREATE TABLE other AS SELECT 1").error, QueryError)
     nb.names["words"] = pd.DataFrame({"a": [5]})
@@ -285,6 +291,20 @@ def test_a_fault_of_our_own_is_two_lines_and_says_how_to_see_more(nb: Shell) -> 
     assert len(ran.text.strip().splitlines()) == 2
     assert "magics.py:" in ran.text
     assert "print_exception" in ran.text
+
+
+def test_a_fault_of_our_own_shows_no_personal_data(nb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    nb.run("import kernel_ext\n")
+
+    def broken(*_: object) -> None:
+        raise LookupError("no row of ann.lee@x.example, 815-555-0134")
+
+    monkeypatch.setattr(next(iter(kernel_ext._sessions.values())), "last", broken)
+    ran = nb.run("%lhsql SELECT 1")
+    assert isinstance(ran.error, LookupError)
+    assert "LookupError: no row of" in ran.text
+    assert "ann.lee" not in ran.text
+    assert "0134" not in ran.text
 
 
 def test_a_library_that_is_not_there_is_named_with_its_command(nb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ def _told(found: tuple[Finding, ...], dataset: str) -> None:
         if f.examples:
             show.line(f"    {' · '.join(map(str, f.examples))}")
         if f.failed:
-            show.line(f"    lh sql {shell(f.sql)}")
+            show.line(f"    {f.hint or f'lh sql {shell(f.sql)}'}")
     failed = sum(bool(f.failed) for f in found)
     said = f"{failed} of {len(found)} failed" if failed else f"all {len(found)} hold"
     show.remark(f"{said} · {dataset} · {found[0].rows:,} rows" if found else said)

@@ -95,7 +95,9 @@ def _unexpected(error: Exception) -> WorkbenchError:
     """What nobody thought of: named in one line, in full when LH_DEBUG asks."""
     if os.environ.get("LH_DEBUG"):
         sys.stderr.write("".join(traceback.format_exception(error)))
-    words = _one_line(str(error))
+    from workbench.pii import mask_text  # nobody waits for it when all goes well
+
+    words = _one_line(mask_text(str(error)))
     return WorkbenchError(
         f"The command failed in a way nobody foresaw: {type(error).__name__}{f': {words}' if words else ''}",
         hint="The same command with LH_DEBUG=1 before it shows where; please report that.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NULL = "NULL"
+RIGHT = b"lakehouse.right"  # metadata of a column of texts that is aligned as numbers are
 _GAP = 2
 _LEAST = 8  # columns of a cell below which it says nothing
 _WIDEST = (60, 40, 28, 20)  # widths that cells are cut to, until all columns fit
@@ -79,12 +80,22 @@ def _columns(shown: Grid, kept: Sequence[int]) -> Grid:
     )
 
 
+def grouped(rows: pa.Table, name: str) -> pa.Table:
+    """The table with the whole numbers of a column as text for people: ``20,000``, still right-aligned."""
+    import pyarrow as pa
+
+    said = pa.array([None if value is None else f"{value:,}" for value in rows[name].to_pylist()], pa.string())
+    return rows.set_column(rows.column_names.index(name), pa.field(name, pa.string(), metadata={RIGHT: b"1"}), said)
+
+
 def of_arrow(rows: pa.Table) -> Grid:
     """An Arrow table: numbers right-aligned, those of one column with the same decimals."""
     import pyarrow as pa
 
     numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    right = frozenset(i for i, f in enumerate(rows.schema) if any(of(f.type) for of in numbers))
+    right = frozenset(
+        i for i, f in enumerate(rows.schema) if any(of(f.type) for of in numbers) or RIGHT in (f.metadata or {})
+    )
     columns = [_floats(c) if pa.types.is_floating(c.type) else [cell(v) for v in c.to_pylist()] for c in rows.columns]
     return Grid(tuple(map(cell, rows.column_names)), tuple(zip(*columns, strict=True)), right)
 
@@ -111,10 +122,21 @@ def cell(value: Any) -> str:
     if isinstance(value, bytes):
         return f"base64:{base64.b64encode(value[:_PIPED]).decode()}"
     if isinstance(value, list | dict):
-        return clean(json.dumps(value, ensure_ascii=False, default=str))
+        return clean(_nested(value))
     if hasattr(value, "nanoseconds") and hasattr(value, "months"):
         return _interval(value)
     return clean(" ".join(str(value).split()))
+
+
+def _nested(value: Any) -> str:
+    """Lists and structs as JSON; a MAP, which comes as pairs, as ``{k: 1}``."""
+    if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
+        return "{" + ", ".join(f"{cell(key)}: {_nested(held)}" for key, held in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_nested, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_nested(v)}" for key, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _interval(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,16 @@ class Expectation:
 def parse_all(lines: Iterable[str | Expectation]) -> tuple[Expectation, ...]:
     """Expectations of lines, each once, in their order; what is one already stays. Raises InvalidError."""
     return tuple(dict.fromkeys(e if isinstance(e, Expectation) else Expectation.parse(e) for e in lines))
+
+
+def without_values(lines: Iterable[str], columns: Collection[str]) -> tuple[str, ...]:
+    """The lines but for those that list values of one of these columns (in lower case)."""
+
+    def lists(line: str) -> bool:
+        one = Expectation.parse(line)
+        return one.kind == "values" and one.columns[0].casefold() in columns
+
+    return tuple(line for line in lines if not lists(line))
 
 
 def read_file(path: Path, dataset: str) -> tuple[Expectation, ...]:

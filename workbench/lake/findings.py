@@ -6,24 +6,21 @@ goes through the guarded door like any SELECT, pinned to one version of every da
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-import duckdb
-
 from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryError, QueryTimeoutError
 from workbench.lake.expectations import FORMS, Expectation, Value
+from workbench.lake.faulty import TELLS, column_of, listed, versioned
 from workbench.lake.sql.engine import Watch
 from workbench.lake.sql.query import Access, Queries
 from workbench.lake.tables.catalog import Catalog
 from workbench.lake.tables.manifest import Column, Manifest
-from workbench.lake.tables.mapping import literal, quote
 
 EXAMPLES = 5
-_NUMBERS = ("int", "uint", "float", "double", "decimal")
 _COUNTED = Access(row_cap=None, show_pii=True)  # nothing but numbers comes out
 
 
@@ -44,7 +41,8 @@ class Finding:
     """What came of one expectation.
 
     ``failed``: rows against it, counted exactly, of ``rows`` (for ``rows(…)``: how many are missing or too many).
-    ``says``: one sentence. ``sql``: the SELECT that finds the rows at fault, as ``lh sql`` takes it.
+    ``says``: one sentence. ``sql``: the SELECT that finds the rows at fault, as ``lh sql`` takes it; '' for what cannot
+    be checked any more, where ``hint`` says what to do.
     """
 
     expectation: Expectation
@@ -54,6 +52,7 @@ class Finding:
     says: str
     examples: tuple[Example, ...]
     sql: str
+    hint: str = ""
 
     @property
     def severity(self) -> Literal["ok", "failed"]:
@@ -71,6 +70,7 @@ class Finding:
             "says": self.says,
             "examples": [{"values": dict(e.values), "rows": e.rows} for e in self.examples],
             "sql": self.sql,
+            **({"hint": self.hint} if self.hint else {}),
         }
 
 
@@ -92,7 +92,7 @@ class _Bound:
     def sql(self) -> str:
         """The SELECT that finds the rows at fault."""
         if self.expectation.kind == "unique":
-            by = _listed(self.names)
+            by = listed(self.names)
             return (
                 f"SELECT * FROM {self.place} WHERE {self.fails} "
                 f"QUALIFY count(*) OVER (PARTITION BY {by}) > 1 ORDER BY {by}"
@@ -115,11 +115,41 @@ def check(
     """
     bound = [bind(queries.catalog, manifest, single) for whole in expectations for single in whole.single()]
     work = _Work(queries, watch or Watch(stage="check"), len(bound) + 1)
-    total, failed = work.counts(_sql_name(manifest), bound)
+    total, failed = work.counts(versioned(manifest), bound)
     return tuple(
         work.found(one, count, total, show_pii=show_pii, key=_key_names(manifest, one.names))
         for one, count in zip(bound, failed, strict=True)
     )
+
+
+def check_kept(
+    queries: Queries,
+    manifest: Manifest,
+    expectations: Sequence[Expectation],
+    *,
+    show_pii: bool = False,
+    watch: Watch | None = None,
+) -> tuple[Finding, ...]:
+    """`check` of what was kept with a dataset, whose columns may have changed since.
+
+    What cannot be checked any more is a finding that failed, with the reason. Raises only as a query does.
+    """
+    ask = partial(check, queries, manifest, show_pii=show_pii, watch=watch)
+    try:
+        return ask(expectations)
+    except (QueryCancelledError, QueryTimeoutError):
+        raise
+    except (NotFoundError, InvalidError) as error:
+        if len(expectations) == 1:
+            return (_uncheckable(manifest, expectations[0], error),)
+    again = partial(check_kept, queries, manifest, show_pii=show_pii, watch=watch)
+    return tuple(finding for one in expectations for finding in again([one]))
+
+
+def _uncheckable(manifest: Manifest, one: Expectation, error: InvalidError | NotFoundError) -> Finding:
+    says = f"cannot be checked: {error.message.removeprefix(f'{one.text}: ')}"
+    drop = f"lh check {manifest.name} --expect {shlex.quote(one.text)} --drop   expects it no longer"
+    return Finding(one, one.columns, max(manifest.row_count, 1), manifest.row_count, says, (), "", drop)
 
 
 def check_columns(catalog: Catalog, manifest: Manifest, expectations: Sequence[Expectation]) -> None:
@@ -131,9 +161,9 @@ def check_columns(catalog: Catalog, manifest: Manifest, expectations: Sequence[E
 
 def bind(catalog: Catalog, manifest: Manifest, expectation: Expectation) -> _Bound:
     """The expectation on the columns of this version. Raises NotFoundError and InvalidError; reads no rows."""
-    columns = tuple(_column(manifest, name, expectation) for name in expectation.columns)
-    bind_one = partial(_Bound, expectation, columns, place=_sql_name(manifest))
-    fails, what = _TELLS[expectation.kind](catalog, expectation, columns)
+    columns = tuple(column_of(manifest, name, expectation) for name in expectation.columns)
+    bind_one = partial(_Bound, expectation, columns, place=versioned(manifest))
+    fails, what = TELLS[expectation.kind](catalog, expectation, columns)
     return bind_one(fails, what)
 
 
@@ -207,17 +237,17 @@ def _refused(expectation: Expectation, error: QueryError) -> InvalidError:
 def _examples_sql(bound: _Bound, key: Sequence[str]) -> str:
     """Values at fault with their number of rows, most rows first; of rows without a value what names the row."""
     if bound.expectation.kind == "unique":
-        head, order = f"SELECT {_listed(bound.names)}, count(*) {_groups(bound)}", _listed(bound.names)
+        head, order = f"SELECT {listed(bound.names)}, count(*) {_groups(bound)}", listed(bound.names)
         return f"{head} ORDER BY count(*) DESC, {order} LIMIT {EXAMPLES}"
     where = f"FROM {bound.place} WHERE {bound.fails}"
     if bound.expectation.kind == "not_null":
-        return f"SELECT {_listed(key)}{', ' if key else ''}1 {where} LIMIT {EXAMPLES}"
-    by = _listed(bound.names)
+        return f"SELECT {listed(key)}{', ' if key else ''}1 {where} LIMIT {EXAMPLES}"
+    by = listed(bound.names)
     return f"SELECT {by}, count(*) {where} GROUP BY {by} ORDER BY count(*) DESC, {by} LIMIT {EXAMPLES}"
 
 
 def _groups(bound: _Bound) -> str:
-    return f"FROM {bound.place} WHERE {bound.fails} GROUP BY {_listed(bound.names)} HAVING count(*) > 1"
+    return f"FROM {bound.place} WHERE {bound.fails} GROUP BY {listed(bound.names)} HAVING count(*) > 1"
 
 
 def _sentence(bound: _Bound, failed: int, total: int) -> str:
@@ -234,150 +264,8 @@ def _beyond(total: int, ends: Sequence[Value | None]) -> int:
     return total - high if high is not None and total > high else 0
 
 
-def _column(manifest: Manifest, name: str, expectation: Expectation) -> Column:
-    found = manifest.column(name)
-    if found is None:
-        missing = NotFoundError.named("column", name, (c.name for c in manifest.columns))
-        raise NotFoundError(
-            f"{expectation.text}: {manifest.name} has no column {name!r}.", hint=missing.hint, details=missing.details
-        )
-    return found
-
-
 def _key_names(manifest: Manifest, beside: Sequence[str]) -> list[str]:
     """What names a row to people: its first id, else the first two columns."""
     names = [c.name for c in manifest.columns if c.name not in beside]
     ids = [n for n in names if n.casefold() == "id" or n.casefold().endswith("_id")]
     return ids[:1] or names[:2]
-
-
-Told = tuple[str, str]  # the SQL of a row at fault, and what such rows do
-
-
-def _not_null(_: Catalog, __: Expectation, columns: Sequence[Column]) -> Told:
-    return f"{plain(columns[0].name)} IS NULL", "have none"
-
-
-def _unique(_: Catalog, __: Expectation, columns: Sequence[Column]) -> Told:
-    known = " AND ".join(f"{plain(c.name)} IS NOT NULL" for c in columns)
-    return known, f"share {'a value' if len(columns) == 1 else 'their values'} with another row"
-
-
-def _pattern(_: Catalog, expectation: Expectation, columns: Sequence[Column]) -> Told:
-    column, (pattern,) = columns[0], expectation.values
-    held = plain(column.name) + ("" if column.type == "string" else "::VARCHAR")
-    text = pattern.text if pattern else ""
-    return f"NOT regexp_full_match({held}, {literal(text)})", f"do not match {text}"
-
-
-def _values(_: Catalog, expectation: Expectation, columns: Sequence[Column]) -> Told:
-    column = columns[0]
-    allowed = [_bound_sql(column, value, expectation)[1] for value in expectation.values if value]
-    # A date among timestamps means that day's beginning, as in SQL: equality is of the whole value.
-    return f"{plain(column.name)} NOT IN ({', '.join(allowed)})", "hold another value"
-
-
-def _range(_: Catalog, expectation: Expectation, columns: Sequence[Column]) -> Told:
-    column, (low, high) = columns[0], expectation.values
-    for end in (low, high):
-        if end and column.type == "string" and not end.quoted:
-            raise InvalidError(
-                f"{expectation.text}: {column.name} is text, which does not lie between numbers or dates.",
-                hint=f"range({column.name}, '…', '…') compares as text; `lh ingest --type` makes it a number.",
-            )
-    tests = []
-    for end, sign in ((low, "<"), (high, ">")):
-        if end:
-            held, bound = _bound_sql(column, end, expectation)
-            tests.append(f"{held} {sign} {bound}")
-    if column.type in {"float", "double"}:  # NaN is above everything to the engine
-        tests.append(f"isnan({plain(column.name)})")
-    if low and high:
-        return " OR ".join(tests), f"are outside {low} to {high}"
-    return " OR ".join(tests), f"are below {low}" if low else f"are above {high}"
-
-
-def _reference(catalog: Catalog, expectation: Expectation, columns: Sequence[Column]) -> Told:
-    dataset, name = expectation.other or ("", "")
-    ref, at, version = dataset.partition("@")
-    if at and not version.isdecimal():
-        raise InvalidError(f"{expectation.text}: {dataset} is no version.", hint=f"reference(…, {ref}@2.{name})")
-    other = catalog.get(ref, int(version) if at else None)
-    column, target = columns[0], _column(other, name, expectation)
-    if (column.type == "string") != (target.type == "string"):
-        raise InvalidError(
-            f"{expectation.text}: {column.name} is {column.type}, {other.name}.{target.name} is {target.type}.",
-            hint="Both must be text, or neither: `lh ingest --type column=text` on one side.",
-        )
-    held, there = plain(column.name), plain(target.name)
-    known = f"SELECT {there} FROM {_sql_name(other)} WHERE {there} IS NOT NULL"
-    return f"{held} IS NOT NULL AND {held} NOT IN ({known})", f"name none of {other.name}.{target.name}"
-
-
-def _rows(_: Catalog, expectation: Expectation, __: Sequence[Column]) -> Told:
-    low, high = expectation.values
-    ends = [f"at least {int(low.text):,}"] if low else []
-    return "", " and ".join([*ends, *([f"at most {int(high.text):,}"] if high else [])]) + " expected"
-
-
-_TELLS: Mapping[str, Callable[[Catalog, Expectation, Sequence[Column]], Told]] = {
-    "not_null": _not_null,
-    "unique": _unique,
-    "pattern": _pattern,
-    "values": _values,
-    "range": _range,
-    "reference": _reference,
-    "rows": _rows,
-}
-
-
-def _bound_sql(column: Column, value: Value, expectation: Expectation) -> tuple[str, str]:
-    """SQL of the column and of a value to compare it with. Raises InvalidError for what is none of its type."""
-    held = plain(column.name)
-    if column.type.startswith(_NUMBERS):
-        if not value.is_number:
-            raise _unlike(column, value, expectation, "number")
-        return held, value.text
-    if column.type.startswith(("date32", "timestamp")):
-        return _moment_sql(column, value, expectation)
-    if column.type == "bool":
-        if value.text.casefold() not in {"true", "false"}:
-            raise _unlike(column, value, expectation, "true or false")
-        return held, value.text.casefold()
-    return held, literal(value.text)
-
-
-def _moment_sql(column: Column, value: Value, expectation: Expectation) -> tuple[str, str]:
-    held, text = plain(column.name), value.text.strip()
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise _unlike(column, value, expectation, "date (2026-01-31)") from None
-    if len(text) <= 10 and expectation.kind == "range":  # a day as an end means the whole day
-        return held if column.type.startswith("date32") else f"{held}::DATE", f"DATE {literal(text)}"
-    if column.type.startswith("date32"):
-        if moment.time() != dt.time():
-            raise _unlike(column, value, expectation, "date (2026-01-31)")
-        return held, f"DATE {literal(moment.date().isoformat())}"
-    return held, f"{'TIMESTAMPTZ' if 'tz=' in column.type else 'TIMESTAMP'} {literal(text)}"
-
-
-def _unlike(column: Column, value: Value, expectation: Expectation, kind: str) -> InvalidError:
-    return InvalidError(
-        f"{expectation.text}: {value} is no {kind}, and {column.name} is {column.type}.",
-        hint=f"`lh describe` shows the types; write a {kind}.",
-    )
-
-
-def _sql_name(manifest: Manifest) -> str:
-    return f"{plain(manifest.name)}@{manifest.version}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(plain, names))
-
-
-def plain(name: str) -> str:
-    """A name as people write it in SQL: quoted only where it must be, so that the SQL fits into shell quotes."""
-    tokens = duckdb.tokenize(name) if name.isascii() and name.isidentifier() and name.islower() else []
-    return name if [str(kind) for _, kind in tokens] == [str(duckdb.token_type.identifier)] else quote(name)

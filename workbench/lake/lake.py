@@ -13,7 +13,7 @@ import pyarrow as pa
 from workbench import pii
 from workbench.errors import InvalidError, NotFoundError
 from workbench.lake import export, findings, health, snapshots, suggestions
-from workbench.lake.expectations import Expectation, parse_all
+from workbench.lake.expectations import Expectation, parse_all, without_values
 from workbench.lake.findings import Finding
 from workbench.lake.health import Check
 from workbench.lake.loading import rejects
@@ -155,7 +155,11 @@ class Lake:
         tags: Sequence[str] | None = None,
         pii_tags: Mapping[str, str] | None = None,
     ) -> Manifest:
-        """Say who owns a dataset, what it is, its tags, its PII columns (kind, or '' for none); None leaves as is."""
+        """Say who owns a dataset, what it is, its tags, its PII columns (kind, or '' for none); None leaves as is.
+
+        An expectation that lists the values of a column which is tagged now is kept no longer: everybody reads it.
+        """
+        tagged = {column.casefold() for column, kind in (pii_tags or {}).items() if kind}
 
         def said(about: About) -> About:
             return replace(
@@ -163,6 +167,7 @@ class Lake:
                 owner=about.owner if owner is None else owner,
                 description=about.description if description is None else description,
                 tags=about.tags if tags is None else tuple(tags),
+                expectations=without_values(about.expectations, tagged),
             )
 
         for kind in (pii_tags or {}).values():
@@ -179,7 +184,8 @@ class Lake:
     ) -> tuple[Finding, ...]:
         """What holds of a version of a dataset: of these expectations, or of those kept with it.
 
-        Raises NotFoundError when neither are there, and as `findings.check` does.
+        Raises NotFoundError when neither are there, and for those that are given as `findings.check` does. One that is
+        kept and cannot be checked any more is a finding that failed.
         """
         manifest = self.get(ref)
         wanted = parse_all(expectations or manifest.about.expectations)
@@ -188,7 +194,8 @@ class Lake:
                 f"Nothing is expected of {manifest.name} yet.",
                 hint=f"lh check {manifest.name} --suggest proposes what holds now; --expect says something else.",
             )
-        return findings.check(self.queries, manifest, wanted, show_pii=show_pii, watch=watch)
+        ask = findings.check if expectations else findings.check_kept
+        return ask(self.queries, manifest, wanted, show_pii=show_pii, watch=watch)
 
     def expect(self, name: str, expectations: Sequence[Expectation | str], *, drop: bool = False) -> Manifest:
         """Keep expectations with a dataset, beside those it has; ``drop``: no longer. A new version says so.

@@ -70,7 +70,7 @@ class Saved:
             "" if self.was is None else f"{self.was:,} → {self.total:,} rows ({self.total - self.was:+,})",
             f"from {' '.join(reads)}" if reads else "",
             f"PII: {' '.join(self.pii)}" if self.pii else "",
-            f"{self.elapsed_s:.1f} s",
+            f"{self.elapsed_s:.1f} s" if self.elapsed_s >= 0.9995 else f"{max(round(self.elapsed_s * 1000), 1)} ms",
         ]
         return " · ".join(part for part in parts if part)
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from workbench import pii
 from workbench.lake import findings
 from workbench.lake.expectations import Expectation, Value
+from workbench.lake.faulty import plain, versioned
 from workbench.lake.profile import ColumnProfile, profile
 from workbench.lake.sql.engine import Watch
 from workbench.lake.sql.query import Access, Queries
@@ -64,11 +66,9 @@ def _range(p: ColumnProfile) -> Iterator[Expectation]:
 def _values(queries: Queries, manifest: Manifest, p: ColumnProfile) -> Iterator[Expectation]:
     if p.type != "string" or not 0 < p.distinct <= MOST_VALUES or p.rows < p.distinct * ROWS_PER_VALUE:
         return
-    name = findings.plain(p.name)
-    sql = (
-        f"SELECT DISTINCT {name} FROM {findings.plain(manifest.name)}@{manifest.version} "
-        f"WHERE {name} IS NOT NULL ORDER BY 1"
-    )
+    name = plain(p.name)
+    sql = f"SELECT DISTINCT {name} FROM {versioned(manifest)} WHERE {name} IS NOT NULL ORDER BY 1"
     held = queries.run(sql, access=Access(row_cap=MOST_VALUES + 1)).table.column(0).to_pylist()
-    if len(held) <= MOST_VALUES and not any(COVER in value for value in held):
+    listed = len(held) <= MOST_VALUES and not any(COVER in value for value in held)
+    if listed and not pii.tag_column(p.name, held):  # a person may have taken the tag off: few names are names too
         yield Expectation("values", (p.name,), tuple(Value(value, quoted=True) for value in held))

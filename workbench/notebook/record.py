@@ -58,12 +58,14 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def put(text: str, path: Path) -> None:
-    """Whole or not at all: a reader never sees half a file, and a killed run leaves the last whole one."""
+    """Whole or not at all: a reader never sees half a file, and a killed run leaves the last whole one.
+
+    The file is its owner's alone (0600), for an output may hold personal data.
+    """
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(draft).chmod(0o666 & ~_umask())
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
@@ -117,9 +119,3 @@ def first_lines(source: str, count: int = 1) -> str:
     """The first lines of a cell that are not blank, each at most 100 characters."""
     lines = [line.rstrip() for line in source.splitlines() if line.strip()]
     return "\n".join(line if len(line) <= 100 else f"{line[:99]}…" for line in lines[:count])
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -29,11 +29,6 @@ _SUSPECT = r"(?i)[0-9@]|[^\x00-\x7f]|passw|pwd| dot |[(\[]at[)\]]|-----begin "
 _SUSPICIOUS = re.compile(_SUSPECT)
 _FEW = 64  # values; so many are masked one by one in less time than Arrow takes to look at them
 _MANY, _SAMPLE = 4_096, 512  # rows
-# Digits and still none: a short code (W-000123), a day with a time or without. A test compares it with `find`.
-PLAIN = (
-    r"\A(?:[A-Za-z]{0,2}[-_#]?[0-9]{1,6}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?)\z"
-)
 _ENDING = re.compile(r"\.([A-Za-z]{2,4})\Z")
 
 
@@ -221,9 +216,6 @@ def _mask_texts(texts: pa.Array) -> pa.Array:
     if len(texts) <= _FEW:
         return _each_once(texts, mask_text)
     suspect = pc.fill_null(pc.match_substring_regex(texts, SUSPECT), fill_value=False)
-    if not pc.any(suspect).as_py():
-        return texts
-    suspect = pc.and_not(suspect, pc.fill_null(pc.match_substring_regex(texts, PLAIN), fill_value=False))
     if not pc.any(suspect).as_py():
         return texts
     return pc.replace_with_mask(texts, suspect, _each_once(texts.filter(suspect), mask_text))

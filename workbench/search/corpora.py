@@ -27,6 +27,7 @@ from workbench.search.graphs.graph_file import read_facts
 from workbench.search.graphs.planned import PlannedIndex
 from workbench.search.lexical.lexical import LexicalIndex, open_lexical
 from workbench.search.ranking.ranker import Ranker
+from workbench.search.reading.gates import Kept
 from workbench.search.texts.corpus import Corpus, corpus_folder, embed_corpus, forget_corpus, open_corpus, saved_rows
 from workbench.search.texts.intake import CorpusStats, EmbedProgress
 from workbench.search.texts.roll import CorpusRows
@@ -62,7 +63,8 @@ OnBuild = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True)
 class Opened:
     """One version of a dataset, ready to be ranked. ``rows`` hold what a hit shows (columns ``c:name``, ``text``),
-    where they can be read; ``fresh_rows``: how many rows had to be taken in to open it.
+    where they can be read; ``fresh_rows``: how many rows had to be taken in to open it; ``gates``: conditions that were
+    looked up before.
     """
 
     manifest: Manifest
@@ -71,6 +73,7 @@ class Opened:
     words: LexicalIndex
     rows: RowFiles | None = None
     fresh_rows: int = 0
+    gates: Kept = field(default_factory=dict)
 
     @property
     def corpus(self) -> Corpus:

@@ -233,6 +233,7 @@ class Searcher:
             self._places,
             self._role_gate,
             self.offers,
+            opened.gates,
         )
         gates, unknown = keeper.gates(read.asked, limits)
         trade = self._trade(opened, read.meaning, mode)

@@ -7,7 +7,7 @@ them; searches of the model's other vectors do not pass over them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from workbench.trades.scan import TitleScan
 from workbench.trades.synonyms import read_synonyms
 
 _BATCH = 1024
+_REMEMBERED = 10_000
 _LONGEST_TITLE = 5  # words
 # Whoever is wanted is one of these; the trade stands in the other words.
 _PEOPLE = frozenset(
@@ -78,6 +79,7 @@ class Trades:
     embedder: Embedder
     roles: Roles
     profiles: Profiles
+    _of_title: dict[str, ProfileTable] = field(default_factory=dict)
 
     def role(self, text: str) -> RoleMatch:
         """What a role text means; see `Roles.of`."""
@@ -100,13 +102,22 @@ class Trades:
         when the model knows no word of ``text``.
         """
         named = self.mention(text)
-        mine = self.profile([named.text if named else text])
+        mine = self._of_named(named.text) if named else self.profile([text])
         values = self.profiles.similarities(mine, table.profiles).astype(np.float64)
         if named:
             asked = _codes(named)  # one occupation in common is what `grade` calls the same trade
             same = np.array([not asked.isdisjoint(codes) for codes in table.codes], np.bool_)
             values = np.where(same, 1.0, values)
         return TradeLikeness(named, mine, values)
+
+    def _of_named(self, title: str) -> ProfileTable:
+        """The profile of a trade's name, remembered: queries name the same few trades again and again."""
+        found = self._of_title.get(title)
+        if found is None:
+            if len(self._of_title) >= _REMEMBERED:
+                self._of_title.clear()
+            found = self._of_title[title] = self.profile([title])
+        return found
 
     def table(self, roles: Sequence[str]) -> TradeTable:
         """What is known of the distinct role texts of a dataset; about 0.4 ms a role."""

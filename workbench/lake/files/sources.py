@@ -35,6 +35,7 @@ from workbench.lake.files.survey import (
     survey,
     survey_head,
 )
+from workbench.lake.files.tally import BLOCK
 from workbench.lake.sql.engine import Progress
 from workbench.lake.tables.manifest import Source
 from workbench.lake.tables.mapping import literal, quote
@@ -55,7 +56,7 @@ class Opened:
     ``careful`` reads the same file row by row; None when that is done already. ``positions``: the relation also
     has LINE and OFFSET. ``rows``: how many the relation must give, where that is known by another count. ``header``
     and ``delimiter`` are those of delimited text. ``offsets`` turns values of OFFSET into places in the file as it
-    came (None: they are that).
+    came (None: they are that). ``row_bytes``: of a row of text, on average or in the head; 0 is not known.
 
     ``settle``: this is a guess by the file's head, good enough to start with; it waits for the whole file to be
     surveyed and returns what is right. ``stop`` gives that up.
@@ -70,6 +71,7 @@ class Opened:
     careful: Callable[[], Opened] | None = None
     positions: bool = False
     rows: int | None = None
+    row_bytes: float = 0
     header: tuple[str, ...] = ()
     delimiter: str = ","
     offsets: Callable[[list[int]], Mapping[int, int]] | None = None
@@ -219,6 +221,7 @@ def _surveyed(
         findings=[*dialect.findings, *blank_rows(facts.blank_rows)],
         careful=careful,
         rows=dialect.rows,
+        row_bytes=body.stat().st_size / max(dialect.rows, 1),
         header=dialect.header,
         delimiter=dialect.shape.delimiter,
     )
@@ -255,6 +258,7 @@ def _ahead(
         duckdb_scan(path, drawn.dialect, raw=how.text, tidy=tidy),
         drawn.dialect.names,
         typed=False,
+        row_bytes=BLOCK / max(head.rows, 1),
         settle=whole.result,
         stop=stopped.set,
     )
@@ -278,9 +282,11 @@ def _carefully(
     bare = {
         i for i, name in enumerate(dialect.header) if not name
     }  # columns without a name, until something is in them
+    rows = 0
     with pq.ParquetWriter(target, schema, compression="lz4") as writer:
         for batch in batches:
             writer.write_batch(batch)
+            rows += batch.num_rows
             bare -= {i for i in bare if pc.any(pc.not_equal(batch.column(i), "")).as_py()}
     if len(bare) == dialect.width:
         bare = set()
@@ -294,6 +300,7 @@ def _carefully(
         findings=findings,
         rejects=rejects,
         positions=True,
+        row_bytes=path.stat().st_size / max(rows, 1),
         offsets=partial(original_offsets, path, encoding),
         header=dialect.header,
         delimiter=dialect.shape.delimiter,

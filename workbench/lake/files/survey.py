@@ -48,7 +48,7 @@ class Survey:
     r"""Facts of a whole file. Sizes and counts are of bytes as they are in the file.
 
     ``crlf`` counts ``\r\n``, ``lf`` the other ``\n``, ``cr`` the other ``\r``. ``encoding`` is what Python calls
-    it, or `MIXED`. ``guessed``: nothing in the file proves the encoding. ``long_line``: some line may be over 1 MiB.
+    it, or `MIXED`. ``guessed``: nothing in the file proves the encoding. ``long_line``: some line may be over 512 KiB.
     ``rows`` counts line ends that no pair of double quotes holds, without the ``blank_rows``. ``tidy``: the delimiter
     with which no cell has a blank at an end; '' is not known. ``again``: whether the line that was looked for is there;
     None if none was.
@@ -164,7 +164,7 @@ def survey(
 
 
 def begins_tidy(path: Path, delimiter: str) -> bool:
-    """Whether no cell in the first MiB of a file of UTF-8 text has a blank at an end."""
+    """Whether no cell in the first block of a file of UTF-8 text has a blank at an end."""
     with path.open("rb") as f:
         block = f.read(BLOCK)
     tally = Tally(block, delimiter)
@@ -173,7 +173,10 @@ def begins_tidy(path: Path, delimiter: str) -> bool:
 
 
 def survey_head(path: Path) -> Survey | None:
-    """What the first MiB says of a file, as a guess at the whole; None unless it is plain UTF-8 so far."""
+    """What the first 512 KiB say of a file, as a guess at the whole; None unless it is plain UTF-8 so far.
+
+    ``rows`` are those of that part.
+    """
     with path.open("rb") as f:
         block = f.read(BLOCK)
     packed = any(block.startswith(magic) for magic in _COMPRESSED)
@@ -186,7 +189,7 @@ def survey_head(path: Path) -> Survey | None:
         return None
     return Survey(
         path.stat().st_size, "", "utf-8", tally.lf, tally.crlf, tally.cr, tally.quotes, tally.nul,
-        long_line=tally.long_line,
+        long_line=tally.long_line, rows=tally.all_rows(),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from workbench.lake.files.edges import Edges, bit_at, later
 
-BLOCK = 1 << 20  # bytes at most of a block
+BLOCK = 512 << 10  # bytes at most of a block: its bits stay below what malloc takes from the system each time
 
 _ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _TOP = np.uint64(63)

@@ -148,6 +148,11 @@ class _Job:
     def _write_carefully(self, opened: Opened, base: Manifest | None) -> Loaded:
         try:
             return self._write(opened, base)
+        except duckdb.OutOfMemoryException as error:
+            raise InvalidError(
+                f"{opened.source.file} needs more memory than the engine may use while it loads a file.",
+                hint="Allow it more megabytes, for example LH_INGEST_MEMORY_MB=1000; `lh config` shows what is set.",
+            ) from error
         except duckdb.Error as error:
             raise InvalidError(
                 f"{opened.source.file} cannot be read: {str(error).splitlines()[0][:300]}",
@@ -243,7 +248,8 @@ class _Job:
     def _copy(self, opened: Opened, fit: Fit, *, changes: tuple[Change, ...] = (), evolved: bool = False) -> Loaded:
         target = self.folder / "part.parquet"
         watch = Watch(on_progress=self.progress, stage="write")
-        make = partial(parquet.write, self.con, path=target, columns=fit.columns, watch=watch)
+        group = parquet.group_rows(opened.row_bytes)
+        make = partial(parquet.write, self.con, path=target, columns=fit.columns, watch=watch, row_group=group)
         quarantined = self.request.quarantine
         written = make(fit.query(only_fitting=quarantined))
         findings = [*opened.findings, *fit.findings, *written.notes]

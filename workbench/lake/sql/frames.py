@@ -50,9 +50,13 @@ def capture(name: str, value: Any) -> Captured:
             hint=f'Make it one type: {name}["…"] = {name}["…"].astype(str)',
         ) from None
     twice = [n for n, count in Counter(n.lower() for n in captured.table.column_names).items() if count > 1]
-    if twice or not captured.table.num_columns:
-        what = f"has several columns named {twice[0]!r}" if twice else "has no columns"
-        raise InvalidError(f"The table {name} {what}.", hint="Rename them; SQL does not tell `Id` from `ID`.")
+    if not captured.table.num_columns:
+        raise InvalidError(f"The table {name} has no columns.", hint="Give it one first; SQL reads columns.")
+    if twice:
+        raise InvalidError(
+            f"The table {name} has several columns named {twice[0]!r}.",
+            hint="Rename them; SQL does not tell `Id` from `ID`.",
+        )
     attributes = getattr(value, "attrs", {}).get(carriers.ATTRIBUTE)
     return replace(captured, table=carriers.looked_at(captured.table, attributes))
 
@@ -80,10 +84,19 @@ def _from_pandas(name: str, value: Any) -> Captured:
     copied.columns = [str(column) for column in copied.columns]
     if len(set(copied.columns)) < len(copied.columns):
         raise InvalidError(f"The DataFrame {name} has two columns of one name.", hint="Rename one of them.")
+    periods = [place for place, kind in enumerate(copied.dtypes) if isinstance(kind, pd.PeriodDtype)]
+    for place in periods:  # Arrow would give their bare numbers
+        copied.isetitem(place, copied.iloc[:, place].astype("string"))
     table = pa.Table.from_pandas(copied, preserve_index=False).replace_schema_metadata(None)
     index = [str(part) for part in value.index.names if part is not None]
-    notes = (f"{name}: the index ({', '.join(index)}) is not read; {name}.reset_index() makes it a column",)
-    return Captured(table, copied, notes if index else ())
+    notes = [f"{name}: the index ({', '.join(index)}) is not read; {name}.reset_index() makes it a column"] * bool(
+        index
+    )
+    for column in (copied.columns[place] for place in periods):
+        notes.append(
+            f'{name}: {column} holds periods, read as text; {name}["{column}"].dt.to_timestamp() makes it times'
+        )
+    return Captured(table, copied, tuple(notes))
 
 
 def _from_polars(_name: str, value: Any) -> Captured:

@@ -105,8 +105,8 @@ class Relation:
         return self._part
 
     def belongs_to(self, queries: Queries) -> bool:
-        """Whether it reads the lake of these queries."""
-        return self._queries is queries
+        """Whether it reads the lake of these queries, however often that was opened since."""
+        return self._queries is not None and self._queries.catalog.storage.url == queries.catalog.storage.url
 
     def _ready(self) -> tuple[Queries, Prepared]:
         if self._queries is None or self._prepared is None:

@@ -20,6 +20,8 @@ from workbench.lake.tables.storage import Storage
 
 MISFIT = "\x1fmisfit"  # a column of a query: true in rows with a value that did not fit; no dataset has it
 ROW_GROUP = 30_720  # rows: a quarter of the engine's default, and a third of the memory while loading
+_GROUP_BYTES = 18_000_000  # of text: the engine holds a few groups per thread, whatever its memory limit
+_VECTOR = 2_048  # rows that the engine handles at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,12 @@ def write(
     columns: Sequence[Column] = (),
     watch: Watch | None = None,
     params: Mapping[str, Any] | None = None,
+    row_group: int = ROW_GROUP,
 ) -> Written:
     """``query``'s rows into ``path``, each type in the form a dataset can hold.
 
-    ``columns`` gives units, tags and restored types of columns that are known already. Raises InvalidError for a
+    ``columns`` gives units, tags and restored types of columns that are known already. ``row_group``: rows of a Parquet
+    row group, and what the engine must hold of them at once (`group_rows`). Raises InvalidError for a
     column no dataset can hold, and whatever the engine raises for a value that does not fit.
     """
     described = execute(con, f"DESCRIBE {query}", params).fetchall()
@@ -63,7 +67,7 @@ def write(
     )
     plain = all(h.stored == "" for h in held) and names == [row[0] for row in described]
     body = query if plain else f"SELECT {select} FROM ({query})"
-    form = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, RETURN_STATS true"
+    form = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {row_group}, RETURN_STATS true"
     copy = f"COPY ({body}) TO {literal(str(path))} ({form})"
     (watch or Watch()).run(con, lambda: con.execute(copy, params) if params else con.execute(copy))
     _, rows, size_bytes, _, stats, *_ = con.fetchall()[0]
@@ -86,6 +90,12 @@ def write(
     misfits = int(rows) - nulls.pop(MISFIT) if MISFIT in nulls else 0
     notes = tuple(h.note for h in held if h.note)
     return Written(path, made, int(rows), int(size_bytes), nulls, notes, misfits)
+
+
+def group_rows(row_bytes: float) -> int:
+    """Rows of a row group that bound what the engine holds while it writes rows of so many bytes (0: not known)."""
+    fitting = int(_GROUP_BYTES / max(row_bytes, 1)) // _VECTOR * _VECTOR
+    return min(max(fitting, _VECTOR), ROW_GROUP)
 
 
 def sample(con: duckdb.DuckDBPyConnection, written: Written, rows: int) -> pa.Table:

@@ -42,10 +42,14 @@ def _lines(node: Mapping[str, Any], depth: int, said: str, *, show_values: bool)
 
 def _facts(node: Mapping[str, Any]) -> Iterator[str]:
     if "intermediate_rows" in node:
-        yield f"{node['intermediate_rows']:,} rows"
+        yield _rows(node["intermediate_rows"])
         yield _ms(node.get("timing", 0.0))
     elif guess := node.get("extra_info", {}).get("Estimated Cardinality"):
-        yield f"~{int(guess):,} rows"
+        yield f"~{_rows(int(guess))}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s'[: count != 1]}"
 
 
 def _ms(seconds: float) -> str:

@@ -208,22 +208,24 @@ class Queries:
 
         Raises QueryError for a text that is more than a condition.
         """
-        guard.check_text(condition)
-        rewritten = versions.rewrite_versions(condition)
-        known = _Known(self.catalog, {guard.fold(ref.alias) for ref in rewritten.tables})
-        try:
-            guard.judge_condition(self.parser, rewritten.sql, table=manifest.name, known=known)
-        except NotFoundError as error:
-            raise self._unknown(error) from None
-        name = quote(manifest.name)
-        sql = f"SELECT {quote(key)} FROM {name}@{manifest.version} AS {name} WHERE (\n{condition}\n)"
-        # Values of the key are for the caller's own look-up, but an error's words are for people.
-        return self.answer(self.prepare(sql), sql, access=Access(row_cap=None, show_pii=True)).table.column(0)
+        with self.advised(condition, of=manifest):
+            guard.check_text(condition)
+            rewritten = versions.rewrite_versions(condition)
+            known = _Known(self.catalog, {guard.fold(ref.alias) for ref in rewritten.tables})
+            try:
+                guard.judge_condition(self.parser, rewritten.sql, table=manifest.name, known=known)
+            except NotFoundError as error:
+                raise self._unknown(error) from None
+            name = quote(manifest.name)
+            sql = f"SELECT {quote(key)} FROM {name}@{manifest.version} AS {name} WHERE (\n{condition}\n)"
+            # Values of the key are for the caller's own look-up, but an error's words are for people.
+            return self.answer(self.prepare(sql), sql, access=Access(row_cap=None, show_pii=True)).table.column(0)
 
     def clauses(self, manifest: Manifest, condition: str) -> tuple[str, ...]:
         """A condition at its outermost ANDs. Raises QueryError for a text that is more than a condition."""
         known = _Known(self.catalog, ())
-        guard.judge_condition(self.parser, condition, table=manifest.name, known=known)
+        with self.advised(condition, of=manifest):
+            guard.judge_condition(self.parser, condition, table=manifest.name, known=known)
         return clauses(self.parser, condition, table=manifest.name)
 
     def prepare(self, sql: str) -> Prepared:
@@ -250,14 +252,19 @@ class Queries:
         return Prepared(rewritten.sql, tables, judged)
 
     @contextmanager
-    def advised(self, sql: str | Filled, frames: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """Errors inside leave with a caret and advice for the text as typed. ``frames``: other tables by name."""
+    def advised(
+        self, sql: str | Filled, frames: Mapping[str, Any] | None = None, *, of: Manifest | None = None
+    ) -> Iterator[None]:
+        """Errors inside leave with a caret and advice for the text as typed. ``frames``: other tables by name.
+
+        ``of``: the dataset of a text that is a condition.
+        """
         try:
             yield
         except (QueryError, NotFoundError) as error:
             from workbench.lake.sql.advising import advice  # nobody waits for it when all goes well
 
-            advice.explain(sql, error, self.catalog, frames or {})
+            advice.explain(sql, error, self.catalog, frames or {}, of=of)
             raise
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from workbench.errors import InvalidError
 from workbench.lake.tables.mapping import quote
 
 _WORDS = ("today", "yesterday")
+NEWEST = frozenset({"latest", "newest", "current", "last", "head", "now"})  # what people try; the name alone says it
 MOST_DIGITS = 18
 _DAY = r"\d{4}-?\d\d-?\d\d"
 
@@ -203,7 +204,9 @@ def moment(text: str, *, now: dt.datetime | None = None) -> dt.datetime:
         pass  # 30 February: no version either
     raise InvalidError(
         f"{text[:80]!r} is no version: neither a number nor a time.",
-        hint="workers@2, workers@'2026-11-01', workers@'2026-11-01 14:30', workers@yesterday",
+        hint="The newest version is the name alone: workers"
+        if word in NEWEST
+        else "workers@2, workers@'2026-11-01', workers@'2026-11-01 14:30', workers@yesterday",
     )
 
 

@@ -23,7 +23,9 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a score: ``value`` and ``weight`` 0 … 1; ``rank`` in the list of its own arm, None when beyond it."""
+    """One part of a score: ``value`` and ``weight`` 0 … 1; ``rank`` in the list of its own arm, None when beyond it
+    or when that arm was not asked, as it has no weight.
+    """
 
     name: str
     value: float

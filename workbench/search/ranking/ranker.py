@@ -46,8 +46,8 @@ class Probe:
 class Ranked:
     """Rows best first: their numbers, ``scores``, the ``values`` of their parts (n, 3) and ``ranks`` (n, 3; 0: none).
 
-    ``weights`` (3,) are those of the query, ``coverage`` how well its words are covered, ``plan`` how the vectors were
-    searched, ``matching`` how many rows were in question.
+    ``weights`` (3,) are those of the query, ``coverage`` how well its words are covered (0 where they were not asked),
+    ``plan`` how the vectors were searched (None: they were not), ``matching`` how many rows were in question.
     """
 
     rows: Places

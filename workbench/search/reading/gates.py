@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ Matching = Callable[[str], Any]
 """A SQL condition → the ids of the rows that match, as an Arrow array."""
 Offers = Callable[[str, Manifest], str]
 """Words such as "night shift" → the SQL condition on a dataset that a row offers it, "" when they mean none."""
+Kept = dict[str, tuple[Mask, int]]
+"""SQL → the rows (n,) of one version that match, and how many more its corpus does not know."""
 RoleGate = Callable[[str, Sequence[str]], Sequence[bool]]
 """A role as asked and the role texts of a dataset → which of these pass."""
 
@@ -67,11 +69,13 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+_OWN = frozenset({"city", "shift", "near"})
+_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Gatekeeper:
-    """Makes the gates of a query over one version of a dataset."""
+    """Makes the gates of a query over one version of a dataset. ``kept``: its gates of before; masks never change."""
 
     manifest: Manifest
     ranker: Ranker
@@ -79,6 +83,7 @@ class Gatekeeper:
     places: Callable[[], Sequence[Place]]
     role_gate: RoleGate | None
     offers: Offers | None = None
+    kept: Kept = field(default_factory=dict)
 
     @property
     def corpus(self) -> Corpus:
@@ -94,7 +99,7 @@ class Gatekeeper:
         unknown = 0
         made: list[Gate] = []
         for kind, name, sql, drop in self._sql_gates(asked, limits):
-            rows, strangers = self.corpus.mask_of(self.matching(sql))
+            rows, strangers = self._known(sql) if kind in _OWN else self.corpus.mask_of(self.matching(sql))
             unknown = max(unknown, strangers)
             made.append(Gate(kind, name, rows, sql, drop))
         made += self._role_gates(asked, limits)
@@ -106,6 +111,15 @@ class Gatekeeper:
         if excluded := (*asked.excluded, *limits.exclude):
             made.append(self._exclude(excluded))
         return tuple(made), unknown
+
+    def _known(self, sql: str) -> tuple[Mask, int]:
+        """The rows that match a condition of ours: it reads the row alone, so one version gives one answer."""
+        found = self.kept.get(sql)
+        if found is None:
+            if len(self.kept) >= _KEPT:
+                self.kept.clear()
+            found = self.kept[sql] = self.corpus.mask_of(self.matching(sql))
+        return found
 
     def _sql_gates(self, asked: Asked, limits: Limits) -> Iterator[tuple[str, str, str, str]]:
         if limits.where.strip():

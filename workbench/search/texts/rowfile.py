@@ -65,27 +65,24 @@ class RowWriter:
 
 
 class RowFiles:
-    """Rows of several files, numbered through them. Safe for threads."""
+    """Rows of several files, numbered through them; every row has the ``columns``. Safe for threads."""
 
     def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
         self._batches = [batch for batch in batches if batch.num_rows]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        names = [set(batch.schema.names) for batch in self._batches]
+        self.columns = frozenset(set.intersection(*names)) if names else frozenset()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    @property
-    def columns(self) -> frozenset[str]:
-        """Names that every row has."""
-        names = [set(batch.schema.names) for batch in self._batches]
-        return frozenset(set.intersection(*names)) if names else frozenset()
-
     def take(self, places: NDArray[np.int64], columns: Sequence[str]) -> pa.Table | None:
         """The rows at ``places``, in that order, with ``columns``; None for no rows."""
         owners = np.searchsorted(self._starts, places, side="right") - 1
+        inside, names = places - self._starts[owners], list(columns)
         picked = [
-            self._batches[owner].slice(place - self._starts[owner], 1).select(list(columns))
-            for owner, place in zip(owners.tolist(), places.tolist(), strict=True)
+            self._batches[owner].slice(place, 1).select(names)
+            for owner, place in zip(owners.tolist(), inside.tolist(), strict=True)
         ]
         return pa.Table.from_batches(picked).combine_chunks() if picked else None
 

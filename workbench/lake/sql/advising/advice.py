@@ -18,6 +18,7 @@ from workbench.lake.sql.advising.names import RULES
 from workbench.lake.sql.advising.syntax import syntax
 from workbench.lake.sql.typed.placeholders import Filled
 from workbench.lake.tables.catalog import Catalog
+from workbench.lake.tables.manifest import Manifest
 
 MOST_CANDIDATES = 3
 MOST_TABLES = 50  # whose columns are looked at when the text names none
@@ -53,15 +54,27 @@ def advise(
 
 
 def explain(
-    sql: str | Filled, error: InvalidError | NotFoundError, catalog: Catalog, frames: Mapping[str, Any]
+    sql: str | Filled,
+    error: InvalidError | NotFoundError,
+    catalog: Catalog,
+    frames: Mapping[str, Any],
+    *,
+    of: Manifest | None = None,
 ) -> None:
-    """`advise` with what the catalog knows of the tables that the text names, and of ``frames``."""
+    """`advise` with what the catalog knows of the tables that the text names, and of ``frames``.
+
+    ``of``: the dataset whose rows a condition is about.
+    """
     text = sql.sql if isinstance(sql, Filled) else sql
-    words = {word.lower() for word in re.findall(r"\w+", text)}
     names = catalog.names()
-    chosen = [name for name in names if name in words] or names[:MOST_TABLES]
-    columns = {name: [c.name for c in m.columns] for name in chosen if (m := catalog.find(name))}
+    asked = {*names, *(key.partition("·")[0].lower() for key in frames)}
+    # What stands behind FROM, else any word that is a table: of a statement that does not parse only some is known.
+    words = [name for name in Mistake(text.encode(errors="replace").decode(), "").sources() if name in asked]
+    words = words or [word.lower() for word in re.findall(r"\w+", text)]
+    columns = {of.name: [c.name for c in of.columns]} if of else {}
     columns |= {n: _columns(f) for key, f in frames.items() if (n := key.partition("·")[0]).lower() in words}
+    chosen = [name for name in dict.fromkeys(words) if name in names] or names[: 0 if columns else MOST_TABLES]
+    columns |= {name: [c.name for c in m.columns] for name in chosen if (m := catalog.find(name))}
     known = Known(columns, [*columns, *(n for n in (*names, *(f for f in frames if "·" not in f)) if n not in columns)])
     seen = versions.rewrite_versions(text).sql
 

@@ -13,6 +13,10 @@ from rapidfuzz.distance import OSA
 
 from workbench.lake.sql.typed.edited import Edit, Edited
 
+_ENDS_FROM = frozenset(
+    {"select", "where", "on", "using", "group", "having", "qualify", "window", "order", "limit", "union", "except",
+     "intersect"}
+)  # fmt: skip
 CLOSE = 65  # of 100: below this, two names are not alike (fuzz.ratio, and a transposition counts as one letter)
 
 
@@ -105,6 +109,23 @@ class Mistake:
             if i >= start and not depth and token.low in words:
                 return i
         return None
+
+    def sources(self) -> list[str]:
+        """The names that stand where a table is named, in lower case."""
+        found, open_from, before = [], [False], ""
+        for token in self.tokens:
+            if token.text == "(":
+                open_from.append(False)
+            elif token.text == ")" and len(open_from) > 1:
+                open_from.pop()
+            elif token.low in {"from", "join"}:
+                open_from[-1] = True
+            elif token.low in _ENDS_FROM:
+                open_from[-1] = False
+            elif open_from[-1] and token.is_name and before in {"from", "join", ","}:
+                found.append(token.name.lower())
+            before = token.low
+        return found
 
     def columns(self) -> list[str]:
         """Every column of the tables that the statement names."""

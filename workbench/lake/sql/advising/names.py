@@ -23,6 +23,13 @@ _ELSEWHERE = {
     "group_concat": "string_agg", "listagg": "string_agg", "safe_divide": "divide", "ucase": "upper",
     "stuff": "replace", "datepart": "date_part", "array_length": "len", "countif": "count_if",
 }  # fmt: skip
+_PARTS = frozenset({
+    "microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
+    "dow", "doy", "isodow", "epoch",
+})  # fmt: skip
+_OF_PARTS = frozenset(
+    {"datediff", "date_diff", "datesub", "date_sub", "datetrunc", "date_trunc", "datepart", "date_part"}
+)
 _COMPARISONS = frozenset({"=", "==", "<>", "!=", "<", ">", "<=", ">=", "like", "ilike", "in", "("})
 
 
@@ -33,6 +40,8 @@ def column(mistake: Mistake, found: re.Match[str]) -> Advice | None:
     if index is None:
         return None
     token = mistake.tokens[index]
+    if name.lower() in _PARTS and index > 1 and mistake.tokens[index - 2].low in _OF_PARTS:
+        return mistake.instead(index, literal(name.lower()), "The unit is a text and stands in single quotes.")
     # Of a CTE or a subquery only the engine knows the columns.
     offered = re.findall(r'"([^"]+)"', mistake.words.partition("Candidate bindings:")[2])
     inner = sum(t.low in {"select", "from"} for t in mistake.tokens) > 2

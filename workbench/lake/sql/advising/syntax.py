@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from rapidfuzz.distance import OSA
 
 from workbench.lake.sql.advising.mistake import Advice, Mistake
+from workbench.lake.sql.guard import FUNCTIONS
 from workbench.lake.sql.typed.edited import Edit
+from workbench.lake.sql.versions import NEWEST
+from workbench.lake.tables.mapping import literal
 
 _ORDER = ("select", "from", "where", "group", "having", "qualify", "order", "limit")
 _SAID = {"group": "GROUP BY", "order": "ORDER BY"}
@@ -18,6 +22,9 @@ _SPELLED = (
 _WANTS_MORE = frozenset(
     {"where", "and", "or", "not", "on", "by", "having", "from", "join", "select", "in", "like", ","}
 )
+_BETWEEN_MARKS = re.compile(r"\s*(?P<text>%[^%'\"()\n]+%)")
+_WITH_MARK = re.compile(r"\s*(?P<text>[\w%]*%[\w%]*)")
+_CLAUSE = re.compile(r"\b(?:and|or|not|like|ilike|group|having|order|limit)\b", re.IGNORECASE)
 
 
 def syntax(mistake: Mistake) -> Advice | None:
@@ -128,6 +135,43 @@ def _top(mistake: Mistake, index: int) -> Advice | None:
     return mistake.advice(index - 1, "TOP is LIMIT here, at the end.", *edits, last=index)
 
 
+def _like(mistake: Mistake, index: int) -> Advice | None:
+    """``LIKE %IL%``: a pattern without its quotes."""
+    near = [i for i in range(max(index - 6, 0), index + 1) if mistake.tokens[i].low in {"like", "ilike"}]
+    if not near:
+        return None
+    after = mistake.tokens[near[-1]].end
+    found = _BETWEEN_MARKS.match(mistake.sql, after)
+    if found is None or _CLAUSE.search(found["text"]):
+        found = _WITH_MARK.match(mistake.sql, after)
+    if found is None:
+        return None
+    start, end = found.span("text")
+    hint = "A pattern is a text and stands in single quotes."
+    return Advice(start, end, hint, (Edit(start, end, literal(found["text"])),))
+
+
+def _limit(mistake: Mistake, index: int) -> Advice | None:
+    """``LIMIT 5, 10``, as MySQL has it: leave out 5, give 10."""
+    around = mistake.tokens[max(index - 2, 0) : index + 2]
+    if len(around) < 4 or around[0].low != "limit" or around[2].text != ",":
+        return None
+    _, skipped, _, wanted = around
+    if {skipped.kind, wanted.kind} != {"numeric_const"}:
+        return None
+    edit = Edit(skipped.start, wanted.end, f"{wanted.text} OFFSET {skipped.text}")
+    return mistake.advice(index - 2, "How many come first here, then how many are left out.", edit, last=index + 1)
+
+
+def _newest(mistake: Mistake, index: int) -> Advice | None:
+    """``workers@latest``: no version, for a name alone is the newest."""
+    at = next((i for i in (index, index - 1) if i > 0 and mistake.tokens[i].text == "@"), 0)
+    if not at or at + 1 >= len(mistake.tokens) or mistake.tokens[at + 1].low not in NEWEST:
+        return None
+    edit = Edit(mistake.tokens[at].start, mistake.tokens[at + 1].end, "")
+    return mistake.advice(at, "The name alone is the newest version.", edit, last=at + 1)
+
+
 def _distinct_on(mistake: Mistake, index: int) -> Advice | None:
     words = [t.low for t in mistake.tokens[max(index - 2, 0) : index]]
     if words != ["distinct", "on"]:
@@ -174,6 +218,8 @@ def _commas(mistake: Mistake, index: int) -> Advice | None:
         return mistake.instead(index, "", "A comma too many.")
     if before.text == "," and (token.low in _ORDER or token.text == ")"):
         return mistake.instead(index - 1, "", "A comma too many.")
+    if token.text == "(" and before.low in FUNCTIONS and index > 1:
+        return _comma_before_call(mistake, index - 1)
     if not (token.is_name or token.kind in {"string_const", "numeric_const"}) or not index or not before.is_name:
         return None
     known = {c.casefold() for c in mistake.columns()}
@@ -187,6 +233,14 @@ def _commas(mistake: Mistake, index: int) -> Advice | None:
     if not edits:
         edits = [Edit(before.end, before.end, ",")]
     return mistake.advice(index, "A comma is missing between the columns.", *edits)
+
+
+def _comma_before_call(mistake: Mistake, index: int) -> Advice | None:
+    """``SELECT state count(*)``: the function was taken for the column's other name."""
+    left = mistake.tokens[index - 1]
+    if left.name.casefold() not in {c.casefold() for c in mistake.columns()}:
+        return None
+    return mistake.advice(index, "A comma is missing between the columns.", Edit(left.end, left.end, ","))
 
 
 def _unfinished(mistake: Mistake, index: int) -> Advice | None:
@@ -211,5 +265,5 @@ def _unfinished(mistake: Mistake, index: int) -> Advice | None:
 
 
 _RULES: tuple[Callable[[Mistake, int], Advice | None], ...] = (
-    _by, _top, _distinct_on, _unfinished, _case, _brackets, _misspelled, _commas, _order,
+    _by, _top, _like, _limit, _newest, _distinct_on, _unfinished, _case, _brackets, _misspelled, _commas, _order,
 )  # fmt: skip

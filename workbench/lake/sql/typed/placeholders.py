@@ -30,6 +30,11 @@ _IN = re.compile(r"\bin\s*(?P<open>\(?)\s*\Z", re.IGNORECASE)
 _LOOP = re.compile(r"\bfor\s+\w+(?:\s*,\s*\w+)?\s+in\s*\Z", re.IGNORECASE)
 _EQUALS_BEFORE = re.compile(r"(?<![<>=!])(?P<sign>==?|<>|!=|[<>]=?)\s*\Z")
 _EQUALS_AFTER = re.compile(r"\A\s*(?P<sign>==?|<>|!=|[<>]=?)(?![<>=])")
+_SORTED = re.compile(r"\b(?P<what>group|order|partition)\s+by\s(?P<between>[^();]*)\Z", re.IGNORECASE)
+_ITEM_ENDS = re.compile(
+    r"\s*(?:\Z|[,;)]|(?:asc|desc|nulls|having|qualify|order|limit|offset|rows|range)\b)", re.IGNORECASE
+)
+_OTHER_CLAUSE = re.compile(r"\b(?:having|qualify|window|limit|offset|where|from|select|case|union)\b", re.IGNORECASE)
 _INTERVAL = re.compile(r"\binterval\s*\Z", re.IGNORECASE)
 _DOT = re.compile(r"[\w\"]\s*\.\s*\Z")
 _TABLE = re.compile(r"\b(?:from|join)\s*\Z", re.IGNORECASE)
@@ -205,6 +210,7 @@ def _bind(filling: _Filling, place: _Place) -> None:
     filling.edits.append(Edit(place.start, place.end, _bound(filling, place, name, value)))
     if value is None:
         _note_none(filling, place)
+    _note_sorted(filling, place)
 
 
 def _bound(filling: _Filling, place: _Place, name: str, value: Any) -> str:
@@ -230,6 +236,16 @@ def _note_list(filling: _Filling, place: _Place, value: list[Any]) -> None:
         filling.notes.append(f"{{{{{place.name}}}}} is empty: IN matches nothing, NOT IN everything")
     elif None in value:
         filling.notes.append(f"{{{{{place.name}}}}} holds None: NOT IN matches nothing, IN does not find NULL")
+
+
+def _note_sorted(filling: _Filling, place: _Place) -> None:
+    """``ORDER BY {{x}}``: all rows have the same value there, so it does nothing."""
+    found = _SORTED.search(place.before)
+    if found is None or _OTHER_CLAUSE.search(found["between"]) or not _ITEM_ENDS.match(place.after):
+        return
+    if not found["between"].strip() or found["between"].rstrip().endswith(","):
+        what = f"{found['what'].upper()} BY {{{{{place.name}}}}}"
+        filling.notes.append(f"{what} is by a value, not a column: {{{{{place.name}!ident}}}}")
 
 
 def _note_none(filling: _Filling, place: _Place) -> None:
