@@ -78,7 +78,7 @@ class Mistake:
         raw = self.sql.encode()
         starts = [(start, str(kind).rpartition(".")[2]) for start, kind in duckdb.tokenize(self.sql)]
         found = []
-        for (start, kind), (end, _) in zip(starts, [*starts[1:], (len(raw), "")], strict=True):
+        for (start, kind), (end, _) in zip(starts, [*starts[1:], (len(raw), "")], strict=False):
             text = raw[start:end].decode(errors="replace").rstrip()
             begins = len(raw[:start].decode(errors="replace"))
             if kind != "comment":
