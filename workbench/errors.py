@@ -17,6 +17,7 @@
     │   └── LostRaceError                lost_race         503     1
     ├── ForbiddenError                   forbidden         403     1
     ├── RejectedError                    rejected          422     1
+    ├── CancelledError                   cancelled         499     1
     ├── MissingExtraError                missing_extra     501     1
     └── ProviderError                    provider          502     1
         ├── ProviderTimeoutError         provider_timeout  504     1
@@ -195,6 +196,13 @@ class RejectedError(WorkbenchError):
 
     code = "rejected"
     http_status = 422
+
+
+class CancelledError(WorkbenchError):
+    """A request was stopped by the one who made it."""
+
+    code = "cancelled"
+    http_status = 499
 
 
 class MissingExtraError(WorkbenchError):

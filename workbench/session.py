@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workbench.lake.tables.catalog import Catalog
     from workbench.lake.tables.manifest import Manifest
     from workbench.lake.tables.storage import Storage
+    from workbench.llm.models import Models
     from workbench.search.answer import Results, WhyNot
     from workbench.search.corpora import OnEmbed
     from workbench.search.embedding.cache import CachedEmbedder
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from workbench.search.searcher import Searcher
     from workbench.search.trade_roles import Trades
     from workbench.staffing.order_search import OrderAnswer
+    from workbench.staffing.validate.desks import LakeDesk
+    from workbench.staffing.validate.report import Report as Verdict
     from workbench.trades.roles import RoleMatch
 
 
@@ -148,6 +151,18 @@ class Workbench:
         # The embedded default is as fast as a look into the disk's cache.
         disk = None if self.settings.embedder == EMBEDDED else DiskCache(cache_folder(self._vectors()))
         return CachedEmbedder(self.embedder, EmbedCache(entries=self.settings.embed_cache, disk=disk))
+
+    @cached_property
+    def llm(self) -> Models:
+        """Chat with models by name, and who provides them: ``wb.llm.chat("…", model="kimi/k2").text``."""
+        from workbench.llm.models import Choice, open_models
+        from workbench.llm.router import PROVIDERS
+
+        s = self.settings
+        record, replay = (Path(name).expanduser() if name else None for name in (s.chat_record, s.chat_replay))
+        urls = {row.prefix: getattr(s, f"{row.prefix}_url") for row in PROVIDERS}
+        choice = Choice(s.chat_model, s.chat_fallback, record, replay, s.chat_timeout_s)
+        return open_models(choice, urls, Path(s.secrets_file).expanduser(), self._environ)
 
     @cached_property
     def trades(self) -> Trades:
@@ -285,17 +300,27 @@ class Workbench:
         from workbench.staffing.orders import Known
 
         day = today or local_today()
-        known = Known.packaged(known_clients(self.lake), self._title)
         found = [
             search_order(
                 self.searcher, self.lake, order, day, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress
             )
-            for order in read_orders(text, day, known)
+            for order in read_orders(text, day, Known.packaged(known_clients(self.lake), self._title))
         ]
         return tuple(
             replace(one, results=self._noted(one.results, one.criteria, one.position)) if one.results else one
             for one in found
         )
+
+    @cached_property
+    def validators(self) -> LakeDesk:
+        """What judges fills, messages and playbooks by the roster and the records of this lake."""
+        from workbench.staffing.validate.desks import LakeDesk
+
+        return LakeDesk(self.lake, self.role)
+
+    def validate(self, kind: str, artifact: Any, context: Any = None, *, today: date | None = None) -> Verdict:
+        """All that is wrong with a proposed fill, email or playbook; see `staffing.validate.judge.judge`."""
+        return self.validators.judge(kind, artifact, context, today=today)
 
     def why_not(self, row: int | str, query: str, **options: Any) -> WhyNot:
         """Why a row is not among the hits of a search, and what would bring it in; see `Searcher.why_not`."""
@@ -314,9 +339,8 @@ class Workbench:
         from workbench.search import health
 
         found = self.lake.checks()
-        if any(check.name == "storage" and check.failed for check in found):
-            return found
-        return [*found, *health.checks(self.catalog, self._vectors())]
+        dead = any(check.name == "storage" and check.failed for check in found)
+        return found if dead else [*found, *health.checks(self.catalog, self._vectors())]
 
     def close(self) -> None:
         """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory.
@@ -325,8 +349,8 @@ class Workbench:
         """
         if self.__dict__.get("journal"):
             self.journal.close(write=False)  # type: ignore[union-attr]
-        if "lake" in self.__dict__:
-            self.lake.close()
+        for name in {"llm", "lake"} & self.__dict__.keys():
+            self.__dict__[name].close()
 
     def __enter__(self) -> Workbench:
         return self

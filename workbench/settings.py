@@ -48,6 +48,12 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _names(text: str) -> tuple[str, ...]:
+    if "[" in text:
+        raise ValueError
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _switch(text: str) -> bool:
     return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
         text.strip().casefold()
@@ -68,6 +74,15 @@ TABLE = (
     Setting(
         "embeddings_key", "OPENAI_API_KEY", str, "environment variable that holds its key; or [embeddings] in secrets"
     ),
+    Setting("chat_model", "ollama/qwen3", str, "the model asked when none is named: <provider>/<model>"),
+    Setting("chat_fallback", "", _names, "models asked in turn when that one fails, with commas between"),
+    Setting("chat_timeout_s", 300.0, _seconds, "seconds a model may take for a whole answer"),
+    Setting("chat_record", "", str, "a file to keep every exchange with a model in, word for word"),
+    Setting("chat_replay", "", str, "a file of kept exchanges to answer from, without any model"),
+    Setting("ollama_cloud_url", "", str, "where Ollama's cloud answers; empty is its own address"),
+    Setting("openrouter_url", "", str, "where OpenRouter answers; empty is its own address"),
+    Setting("opencode_url", "", str, "where OpenCode answers; empty is its own address"),
+    Setting("kimi_url", "", str, "where Kimi answers; empty is its own address"),
     Setting("embed_cache", 10_000, _count, "vectors of queries kept in memory; 0 keeps none"),
     Setting("synonyms_file", "", str, "your own words for trades: a TOML or CSV file"),
     Setting("search_log", "true", _switch, "keep a log of searches as the dataset searches: true or false"),
@@ -90,6 +105,15 @@ class Settings:
     ollama_url: str
     embeddings_url: str
     embeddings_key: str
+    chat_model: str
+    chat_fallback: tuple[str, ...]
+    chat_timeout_s: float
+    chat_record: str
+    chat_replay: str
+    ollama_cloud_url: str
+    openrouter_url: str
+    opencode_url: str
+    kimi_url: str
     embed_cache: int
     synonyms_file: str
     search_log: bool

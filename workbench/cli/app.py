@@ -34,6 +34,8 @@ COMMANDS = {
     "history": ("history", "Show the last searches: when, what was asked, who was shown and who was chosen."),
     "index": ("search", "Take in what is new in a dataset, so that the next search is fast at once."),
     "role": ("role", "Say which trade a role text means, and how that is known."),
+    "chat": ("chat", "Ask a model once and print its answer; - reads the question from stdin."),
+    "models": ("models", "List who provides models, what each still lacks, and the models of this machine."),
     "embed": ("embed", "Print the vectors of texts as JSON: the model, its dimension, and a vector per text."),
     "eval": (
         "evaluate",
@@ -49,6 +51,10 @@ COMMANDS = {
     "restore": ("datasets", "Make an older version the newest, as a new snapshot; nothing is lost."),
     "compact": ("datasets", "Rewrite a dataset's many files as one."),
     "expire": ("datasets", "Give up old versions and the files that only they need."),
+    "validate": (
+        "validate",
+        "Judge a proposed fill, email or playbook by roster and records; exit 1 when it is refused.",
+    ),
     "run": (
         "run",
         "Run a notebook from top to bottom in a kernel of its own; a failing cell is named and ends it.",

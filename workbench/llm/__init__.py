@@ -1,0 +1,1 @@
+"""Models propose: chat with models by name, recorded, bounded, and in a loop that validators decide."""
