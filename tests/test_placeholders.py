@@ -182,7 +182,7 @@ def test_empty_lists_nulls_and_long_lists(engine):
         ({}, "type dict"),
         (pd.DataFrame({"a": [1]}), "type DataFrame"),
         (pa.table({"a": [1]}), "type Table"),
-        (object(), "type object"),
+        pytest.param(object(), "type object", id="object"),
         (len, "type builtin_function_or_method"),
         (1j, "type complex"),
         ([[1]], "type list"),
