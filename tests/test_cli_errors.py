@@ -149,7 +149,7 @@ CASES = [
     Case("eval empty.csv", 1, ("no labelled query",), '"relevant"'),
     Case("eval torn.jsonl", 1, ("torn.jsonl, line 2", "JSON"), '"relevant"'),
     Case("eval labels.jsonl", 1, ("the split test", "given: 1"), "--split all"),
-    Case("eval labels.jsonl --split tune", 1, ("'t1'", "shft"), "lh describe"),
+    Case("eval labels.jsonl --split tune", 1, ("'t1'", "shft"), "worker_id"),
     Case("eval far.jsonl --choose", 1, ("split tune", "no weights"), '"relevant"'),
     Case("eval labels.jsonl --split tune --in nope", 1, ("'nope'",), "workers"),
     Case("demo", 1, ("holds n",), "lh demo --lake"),

@@ -83,8 +83,10 @@ def open_page() -> Iterator[Callable[[LabServer], LabPage]]:
 def opened(open_page: Callable[[LabServer], LabPage], lab_server: LabServer) -> LabPage:
     """A notebook in JupyterLab with the magics loaded, one for all tests of a module: a start takes seconds."""
     lab = open_page(lab_server)
-    (lab_server.folder / "typed.ipynb").write_text(json.dumps(_empty_notebook()))
-    lab.open("typed.ipynb")
+    # A name of its own: a worker that steals a test opens a second notebook, and a kernel belongs to a name.
+    name = f"typed{len(list(lab_server.folder.glob('*.ipynb'))) + 1}.ipynb"
+    (lab_server.folder / name).write_text(json.dumps(_empty_notebook()))
+    lab.open(name)
     assert lab.output(lab.run("%load_ext kernel_ext")) == ""
     return lab
 
