@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.lake.sql.engine import connect
-from workbench.lake.sql.paging import limited
+from workbench.lake.sql.paging import limited, table_of_every_row
 from workbench.lake.sql.parser import Parser
 
 PAGED = [
@@ -53,3 +53,41 @@ def test_a_page_is_the_beginning_of_the_whole(con, sql, rows):
 @pytest.mark.parametrize("sql", WHOLE)
 def test_a_statement_that_ends_in_something_else_stays_as_it_is(con, sql):
     assert limited(Parser(con.cursor()), sql, 5) == sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("SELECT * FROM t", "t"),
+        ("FROM t", "t"),
+        ("SELECT a, w.* EXCLUDE (b) FROM t AS w ORDER BY a", "t"),
+        ("SELECT COLUMNS('a.*') FROM t", "t"),
+        *[
+            (text, None)
+            for text in (
+                "SELECT * FROM t WHERE a = 1",
+                "SELECT a FROM t GROUP BY a",
+                "SELECT DISTINCT a FROM t",
+                "SELECT a FROM t GROUP BY ALL",
+                "SELECT a + 1 FROM t",
+                "SELECT unnest(a) FROM t",
+                "SELECT a, unnest(b) FROM t",
+                "SELECT count(*) FROM t",
+                "SELECT a FROM t HAVING true",
+                "SELECT a FROM t QUALIFY true",
+                "SELECT a FROM t LIMIT 3",
+                "SELECT a FROM t USING SAMPLE 10%",
+                "SELECT a FROM t TABLESAMPLE 10%",
+                "SELECT a FROM t, u",
+                "SELECT a FROM t JOIN u USING (a)",
+                "WITH t AS (SELECT 1 AS a) SELECT a FROM t",
+                "SELECT a FROM t UNION ALL SELECT a FROM u",
+                "SELECT * FROM (SELECT * FROM t)",
+                "SELECT * FROM range(5)",
+            )
+        ],
+    ],
+)
+def test_only_a_statement_that_gives_every_row_once_has_the_rows_of_its_table(con, sql, table):
+    [statement] = Parser(con.cursor()).tree(sql)["statements"]
+    assert table_of_every_row(statement["node"]) == table
