@@ -65,7 +65,7 @@ TABLE = (
     Setting("row_cap", 10_000, _count, "rows a query may return through a guarded door"),
     Setting("timeout_s", 60.0, _seconds, "seconds a query may run through a guarded door"),
     Setting("memory_mb", 0, _count, "memory the SQL engine may use, in MB; 0 is its own default (80 %)"),
-    Setting("ingest_memory_mb", 240, _count, "memory the SQL engine may use while it loads a file, in MB"),
+    Setting("ingest_memory_mb", 320, _count, "memory the SQL engine may use while it loads a file, in MB"),
     Setting("threads", 0, _count, "threads the SQL engine may use; 0 is all cores"),
     Setting("secrets_file", "~/.config/lakehouse/secrets.toml", str, "private file with [s3.primary]; mode 600"),
     Setting("embedder", "embedded", str, "what makes texts into vectors: embedded, ollama/<model> or openai/<model>"),

@@ -26,8 +26,6 @@ from kernel_ext.result import duration, missing, reading
 from kernel_ext.session import RESERVED
 from workbench.errors import InvalidError, MissingExtraError, NotFoundError, QueryError
 
-LOAD_CPU_S = 0.3
-
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -411,19 +409,15 @@ def test_history_remembers_what_was_asked(nb: Shell) -> None:
     assert (list(last.params.values()), last.snapshots, last.rows) == ([3], {"workers": 1}, 3)
 
 
-def test_loading_is_quick_and_opens_no_engine() -> None:
+def test_loading_brings_no_toolkit() -> None:
     code = (
-        "import IPython.core.interactiveshell as i, json, sys, time\n"
-        "shell = i.InteractiveShell(); start = time.process_time(); shell.run_line_magic('load_ext', 'kernel_ext')\n"
-        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
+        "import IPython.core.interactiveshell as i, json, sys\n"
+        "i.InteractiveShell().run_line_magic('load_ext', 'kernel_ext')\n"
+        "print(json.dumps(sorted(sys.modules)))"
     )
-    command = [sys.executable, "-c", code]
-    costs = [
-        json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
-        for _ in range(3)
-    ]
-    assert not {"pandas", "polars", "holoviews", "bokeh", "ipywidgets"} & set(costs[0][1])
-    assert min(cost[0] for cost in costs) <= LOAD_CPU_S
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    heavy = {"pandas", "polars", "holoviews", "bokeh", "ipywidgets", "papermill", "hnswlib", "tantivy", "deltalake"}
+    assert not heavy & set(json.loads(done.stdout))
 
 
 @pytest.fixture(scope="module")
