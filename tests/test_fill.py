@@ -482,3 +482,14 @@ def test_the_command_exits_1_when_refused_and_prints_the_same_object(lake: Path,
 
 def fills_of(id_: str, name: str) -> dict[str, Any]:
     return {"fills": [{"candidate_id": id_, "name": name}]}
+
+
+@pytest.mark.parametrize("where", ["reason", "notes"])
+def test_a_social_security_number_in_any_field_is_refused(where: str) -> None:
+    proposal = fills(1)
+    proposal["fills"][0][where] = ["works hard", "his SSN is 219-09-9999"]
+    report = told(proposal)
+    assert errors(report) == [("ssn", f"fills[0].{where}[1]")]
+    assert "9999" not in json.dumps(report.to_dict())
+    proposal["fills"][0][where] = ["works hard", "call 312-555-0134"]
+    assert told(proposal).ok
