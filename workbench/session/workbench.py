@@ -1,19 +1,13 @@
-"""The `Workbench`: owns what is open, one noun per domain, the daily verbs also on it. The only place that composes."""
+"""The `Workbench`: owns what is open, one noun per domain, the daily verbs also on it."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from workbench import settings as settings_table
-from workbench.errors import ConfigError
 from workbench.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,42 +40,12 @@ if TYPE_CHECKING:
     from workbench.search.named.store import VectorStore
     from workbench.search.searcher import Searcher
     from workbench.search.trade_roles import Trades
+    from workbench.session.folders import Folders
+    from workbench.session.searching import Searching
     from workbench.staffing.order_search import OrderAnswer
     from workbench.staffing.validate.desks import LakeDesk
     from workbench.staffing.validate.report import Report as Verdict
     from workbench.trades.roles import RoleMatch
-
-
-def connect(
-    lake: str | Path | None = None, *, environ: Mapping[str, str] | None = None, folder: Path | None = None, **more: Any
-) -> Workbench:
-    """Open a workbench on a lake: a folder or ``s3://bucket/prefix``; by default the one that ``lh config`` names.
-
-    ``more`` are settings by name (see ``lh config``). Nothing is created before something is written. Raises
-    ConfigError for a setting that is unknown or means nothing.
-    """
-    env = os.environ if environ is None else environ
-    asked = {"lake": None if lake is None else str(lake)} | more
-    settings = settings_table.load(asked, env, folder or Path.cwd())
-    _check_lake(settings.lake)
-    return Workbench(settings, env)
-
-
-def _check_lake(url: str) -> None:
-    """Raise ConfigError for a lake that is no place. A password in an address is refused before anything prints it."""
-    if url.startswith("s3://"):
-        bucket = url.removeprefix("s3://").partition("/")[0]
-        if "@" in bucket:
-            raise ConfigError(
-                "The address of the lake holds a user name or a password.",
-                hint="Write s3://bucket/prefix; keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-            )
-        if not bucket:
-            raise ConfigError(f"The lake {url!r} names no bucket.", hint="Write s3://bucket/prefix.")
-    elif not url.strip():
-        raise ConfigError("The lake has an empty name.", hint="Give a folder or s3://bucket/prefix, or leave it out.")
-    elif "://" not in url and (path := Path(url).expanduser()).exists() and not path.is_dir():
-        raise ConfigError(f"The lake {url} is a file; a lake is a folder.", hint="To load a file: lh ingest FILE")
 
 
 class Workbench:
@@ -90,6 +54,13 @@ class Workbench:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.settings = settings
         self._environ = environ
+
+    @cached_property
+    def folders(self) -> Folders:
+        """Where this machine keeps what belongs to this lake and is not in it."""
+        from workbench.session.folders import Folders
+
+        return Folders(self.storage, self._environ)
 
     @cached_property
     def storage(self) -> Storage:
@@ -104,11 +75,12 @@ class Workbench:
         """Datasets: ingest, SQL, snapshots, rejects, exports."""
         from workbench.lake.lake import Lake
         from workbench.lake.sql.engine import Limits
+        from workbench.session.folders import login
 
         s = self.settings
         return Lake(
             self.storage,
-            by=s.user or _login(),
+            by=s.user or login(),
             loading=Limits(memory_mb=s.ingest_memory_mb, threads=s.threads),
             asking=Limits(memory_mb=s.memory_mb, threads=s.threads),
         )
@@ -123,7 +95,7 @@ class Workbench:
         return Searcher(
             self.lake,
             self.embedder,
-            self._vectors(),
+            self.folders.vectors,
             lambda: self.trades,
             read_places,
             offered_sql,
@@ -149,7 +121,7 @@ class Workbench:
         from workbench.search.embedding.providers import EMBEDDED, cache_folder
 
         # The embedded default is as fast as a look into the disk's cache.
-        disk = None if self.settings.embedder == EMBEDDED else DiskCache(cache_folder(self._vectors()))
+        disk = None if self.settings.embedder == EMBEDDED else DiskCache(cache_folder(self.folders.vectors))
         return CachedEmbedder(self.embedder, EmbedCache(entries=self.settings.embed_cache, disk=disk))
 
     @cached_property
@@ -169,12 +141,13 @@ class Workbench:
         """The dictionary of occupations, with the operator's own synonyms."""
         from workbench.search.embedding.embed import WordllamaEmbedder
         from workbench.search.trade_roles import open_trades
+        from workbench.session.folders import cache
 
         # Its thresholds were measured with the embedded default, whatever model the corpora have.
         own = self.embedder if isinstance(self.embedder, WordllamaEmbedder) else WordllamaEmbedder()
         file = self.settings.synonyms_file
         # The same for every lake, so one folder of this machine's cache holds it and no lake is touched for it.
-        return open_trades(own, self._cache() / "trades", synonyms=Path(file).expanduser() if file else None)
+        return open_trades(own, cache(self._environ) / "trades", synonyms=Path(file).expanduser() if file else None)
 
     @cached_property
     def vectors(self) -> VectorStore:
@@ -190,12 +163,15 @@ class Workbench:
         """
         from workbench.search.journal import Journal
 
-        try:
-            state = Path(self._environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        except RuntimeError:  # nobody's home
-            return None
-        spool = state / "lakehouse" / self._lake_hash() / "searches"
-        return Journal(self.lake, spool) if self.settings.search_log else None
+        state = self.folders.state
+        return Journal(self.lake, state / "searches") if state and self.settings.search_log else None
+
+    @cached_property
+    def searching(self) -> Searching:
+        """Searches and orders, each noted in the search log."""
+        from workbench.session.searching import Searching
+
+        return Searching(self.lake, self.searcher, lambda: self.trades, self.journal)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -272,9 +248,7 @@ class Workbench:
 
     def search(self, query: str, **options: Any) -> Results:
         """The best rows for ``query``, each with its reasons; options as in `Searcher.search`."""
-        found = self.searcher.search(query, **options)
-        criteria = {name: options[name] for name in ("k", "role", "city", "exclude", "mode") if options.get(name)}
-        return self._noted(found, criteria)
+        return self.searching.search(query, options)
 
     def chosen(self, search_id: str, ids: Sequence[int | str]) -> None:
         """Note in the search log which of the ids that a search showed were chosen (``Results.search_id``)."""
@@ -295,21 +269,7 @@ class Workbench:
 
         Relative days count from ``today``. Raises as `search_order` does.
         """
-        from workbench.staffing.order_reader import read_orders
-        from workbench.staffing.order_search import known_clients, local_today, search_order
-        from workbench.staffing.orders import Known
-
-        day = today or local_today()
-        found = [
-            search_order(
-                self.searcher, self.lake, order, day, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress
-            )
-            for order in read_orders(text, day, Known.packaged(known_clients(self.lake), self._title))
-        ]
-        return tuple(
-            replace(one, results=self._noted(one.results, one.criteria, one.position)) if one.results else one
-            for one in found
-        )
+        return self.searching.answer(text, today, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress)
 
     @cached_property
     def validators(self) -> LakeDesk:
@@ -340,7 +300,7 @@ class Workbench:
 
         found = self.lake.checks()
         dead = any(check.name == "storage" and check.failed for check in found)
-        return found if dead else [*found, *health.checks(self.catalog, self._vectors())]
+        return found if dead else [*found, *health.checks(self.catalog, self.folders.vectors)]
 
     def close(self) -> None:
         """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory.
@@ -359,42 +319,3 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _vectors(self) -> Path:
-        from workbench.lake.tables.storage import LocalStorage
-
-        if isinstance(self.storage, LocalStorage):
-            return self.storage.root / "_vectors"
-        # Derived data of a bucket lives on this machine, one folder per lake.
-        return self._cache() / self._lake_hash()
-
-    def _cache(self) -> Path:
-        return Path(self._environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakehouse"
-
-    def _lake_hash(self) -> str:
-        return hashlib.sha256(self.storage.url.encode()).hexdigest()[:16]
-
-    def _noted(self, found: Results, criteria: Mapping[str, Any], position: str = "") -> Results:
-        """The same answer with its entry in the search log; without, where there is none."""
-        from workbench.search.journal import SearchEntry
-
-        if self.journal is None:
-            return found
-        shown = [hit.id for hit in found.hits]
-        entry = SearchEntry(found.query, found.dataset, found.version, shown, found.where, position, criteria)
-        try:
-            return replace(found, search_id=self.journal.note(entry))
-        except RuntimeError:  # the machine has no thread left for the log
-            return found
-
-    def _title(self, words: str) -> str | None:
-        """The title in the dictionary of occupations that these words are, if they are one."""
-        match = self.trades.role(words)
-        return match.title or None if match.how in {"exact", "synonym"} else None
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container without a passwd entry
-        return ""
