@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -123,6 +124,32 @@ def test_another_thread_can_cancel(wb):
         wb.sql(SLOW, watch=watch)
     timer.join()
     assert wb.sql("SELECT 1 AS one").row_count == 1
+
+
+def test_a_query_that_spills_to_the_disk_can_be_cancelled_and_leaves_nothing_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    watch, spilled = Watch(), threading.Event()
+
+    def look() -> None:
+        while not watch._cancelled.wait(0.02):
+            if any(path.stat().st_size for path in tmp_path.glob("lh-spill-*/*")):
+                spilled.set()
+                watch.cancel()
+
+    with workbench.connect(tmp_path / "lake", folder=tmp_path, memory_mb=100, threads=1) as wb:
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            with pytest.raises(QueryCancelledError):
+                wb.sql(
+                    "SELECT md5(n::VARCHAR) AS m FROM range(30000000) AS r (n) ORDER BY m OFFSET 25000000", watch=watch
+                )
+        finally:
+            watch.cancel()
+            looking.join()
+        assert spilled.is_set()
+        assert wb.sql("SELECT 1 AS one").row_count == 1
+    assert not [path for path in tmp_path.glob("lh-spill-*/*") if path.stat().st_size]
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,15 @@ def test_two_runs_at_once_do_not_meet(go: Run, tmp_path: Path) -> None:
     assert [said(one.out)[-1] for one in done] == ["1\n", "2\n"]
 
 
+def test_a_flood_of_output_and_a_silence_before_it_lose_nothing(go: Run, tmp_path: Path) -> None:
+    """Papermill gives the channel of outputs four seconds after a cell has ended, and loses what comes later."""
+    flood = "import threading\nthreading.Event().wait(5)\nfor i in range(50_000): print(i, 'x' * 40)"
+    done = go(write(tmp_path / "n.ipynb", flood, "print('end')"))
+    assert done.failure is None
+    lines = said(done.out)[0].splitlines()
+    assert (len(lines), lines[-1], said(done.out)[1]) == (50_000, f"49999 {'x' * 40}", "end\n")
+
+
 # --- kernels that die ------------------------------------------------------------------------------------------------
 
 

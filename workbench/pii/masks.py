@@ -154,11 +154,11 @@ def _repeats(array: pa.ChunkedArray) -> bool:
 
 
 def _mask_repeated(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    encoded = array.dictionary_encode().unify_dictionaries()
-    values = encoded.chunk(0).dictionary
-    masked = _mask_untagged(values)
-    if masked.equals(values):
+    values = pc.unique(array)  # half the work of a dictionary, and mostly there is nothing to cover
+    if _mask_untagged(values).equals(values):
         return array
+    encoded = array.dictionary_encode().unify_dictionaries()
+    masked = _mask_untagged(encoded.chunk(0).dictionary)
     return pa.chunked_array([masked.take(chunk.indices) for chunk in encoded.chunks], type=array.type)
 
 
