@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 
 import workbench
 from workbench.errors import InvalidError, NotFoundError, QueryCancelledError, QueryError, QueryTimeoutError
-from workbench.lake.sql.engine import Watch
+from workbench.lake.sql.engine import Watch, connect
 from workbench.lake.sql.query import Access
 
 ROSTER = (
@@ -114,6 +115,26 @@ def test_a_timeout_stops_the_engine_and_the_next_query_runs(wb):
         wb.sql(SLOW, timeout_s=0.2)
     assert time.monotonic() - started < 5
     assert wb.sql("SELECT 1 AS one").row_count == 1
+
+
+# A press that comes between two statements may land where Python cannot raise it: the next one counts.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_nothing_runs_on_behind_a_ctrl_c_whenever_it_comes():
+    """From before the engine's thread runs until well into the statement, in steps of microseconds."""
+    con = connect()
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for after_us in [*range(1, 402, 10), *range(500, 10_000, 1_000)]:
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come at once
+                signal.setitimer(signal.ITIMER_REAL, after_us / 1e6, 1.0)  # and again, as people do
+                Watch().run(con, lambda: con.execute(SLOW).fetchall())
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert con.execute("SELECT 1").fetchone() == (1,)  # it would refuse while another call is running
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        con.close()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_another_thread_can_cancel(wb):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,21 @@ _INTERRUPTED = 130
 def main(argv: list[str] | None = None) -> None:
     """Run ``lh``. Exit codes: 0 done, 1 refused or failed, 2 configuration or usage, 130 interrupted."""
     args = sys.argv[1:] if argv is None else argv
+    sys.unraisablehook = _unraisable
     try:
         code = _run(args or ["--help"])
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; what was not finished is not in the lake\n")
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """A Ctrl-C that came where Python cannot raise it, such as a weakref's callback, is pressed again."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _run(args: list[str]) -> int:

@@ -7,10 +7,11 @@ Every statement runs in a worker thread while the caller's thread watches it: Ct
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,22 +56,25 @@ class Watch:
         Raises QueryTimeoutError or QueryCancelledError. KeyboardInterrupt stops the engine and is raised again.
         """
         job = _Job(work)
-        started = time.monotonic()
-        job.thread.start()
-        try:
-            # Short statements are the common case: the first wait is the whole story for them.
-            while not job.done.wait(POLL_S):
-                self._poll(con, started)
-        except BaseException:
-            self._stop(con, job)
-            raise
+        with _pressed() as pressed:
+            try:
+                job.thread.start()
+                started = time.monotonic()
+                # Short statements are the common case: the first wait is the whole story for them.
+                while not job.done.wait(POLL_S):
+                    self._poll(con, started, pressed)
+            except BaseException:
+                self._stop(con, job)
+                raise
         if job.error is not None:
             raise job.error
         result: T = job.result
         return result
 
-    def _poll(self, con: duckdb.DuckDBPyConnection, started: float) -> None:
+    def _poll(self, con: duckdb.DuckDBPyConnection, started: float, pressed: threading.Event) -> None:
         elapsed = time.monotonic() - started
+        if pressed.is_set():
+            raise KeyboardInterrupt
         if self._cancelled.is_set():
             raise QueryCancelledError(f"The query was cancelled after {elapsed:.1f} s.")
         if self.timeout_s is not None and elapsed > self.timeout_s:
@@ -87,10 +91,31 @@ class Watch:
     @staticmethod
     def _stop(con: duckdb.DuckDBPyConnection, job: _Job) -> None:
         """Until the engine has stopped; a second Ctrl-C must not leave it running behind a closed connection."""
+        if job.drop():
+            return
         while not job.done.is_set():
             with suppress(KeyboardInterrupt):
                 con.interrupt()
                 job.done.wait(POLL_S)
+
+
+@contextmanager
+def _pressed() -> Iterator[threading.Event]:
+    """Set by Ctrl-C in place of an exception, which Python may raise where it is lost (a weakref's callback, any
+    ``__del__``) or leaves a statement running. Only for the main thread, and where nobody else handles the signal.
+    """
+    pressed = threading.Event()
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed.is_set():  # it came with the last row
+        raise KeyboardInterrupt
 
 
 class _Job:
@@ -98,12 +123,24 @@ class _Job:
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
+        self._gate = threading.Lock()
+        self._begun = self._dropped = False
         self.done = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="lh-query", daemon=True)
 
+    def drop(self) -> bool:
+        """See that it never begins; False when it has. A Ctrl-C may come before a started thread has run at all."""
+        with self._gate:
+            self._dropped = True
+            return not self._begun
+
     def _run(self) -> None:
+        with self._gate:
+            if self._dropped:
+                return
+            self._begun = True
         try:
             self.result = self.work()
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
