@@ -25,8 +25,15 @@ DOB: 1990-01-02|Date of Birth |birthday |d.o.b. 1/2/90|5th of jan, 1990|Password
 TOKEN=abc123def|secret 'abc|Bearer abcdefghijklmnop1234|Authorization: Basic dXNlcjpwYXNzMTIz|sk-abcdefghijklmnopqrstu1
 sk_live_abcdefghij1|ghp_abcdefghijklmnopqrstuv1|AKIAIOSFODNN7EXAMPLE|eyJhbGciOi1.eyJzdWIiOi1|xoxb-12345678901|hf_|SG.|fax
 a@b.com|a at b dot com|a (at) b.com|A [AT] B [DOT] COM|://u:pass1@h|-----BEGIN RSA PRIVATE KEY-----|order |2024-01-02
+my password is hunter22|pw hunter22|hooks.slack.com/services/T1/B2/abcdefghijklmn0p|AccountKey=abc123def|ann%40acme.com
+a.b @ c.com|a@\nb.com|"ann lee"@c.com|a@[192.0.2.1]|011 44 20 7946 0958|T 312 5550142|Cell312-555-0142|(312)\n555-0142
+ssn 219/09/9999|ssn 2 1 9 - 0 9 - 9 9 9 9|SSN 2l9-O9-9999|Seguro Social: 219099999|telefono 5550142|ssn 219-099999
+DOB;no\nAnn;219099999;1/2/1990|name,ssn\nAnn,219099999|Payroll tax\na\t219099999\t1
+4111  1111  1111  1111|hf_ABcdEFghIJklMNopQRstUVwxYZabCD
+4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1|41111111\n11111111|card4111111111111111|3782 - 822463 - 10005|219\n09\n9999
 x|ext 5|1|0|00|2|31|ID|W-000123|12.50|06:30|é|２|•|٣
 """.replace("\n", "|").strip("|").split("|")  # fmt: skip
+PIECES = [piece.replace("\\n", "\n").replace("\\t", "\t") for piece in PIECES]
 MARKS = [
     " ",
     "  ",

@@ -12,13 +12,24 @@ from workbench.pii.stretches import Stretch
 # Mastercard, American Express, Diners, Discover, JCB, UnionPay.
 _ISSUED = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"
-    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|35[0-9]{14}|62[0-9]{14,17}"
+    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12,15}|35[0-9]{14}|62[0-9]{14,17}"
 )
 # A look ahead, so that a number that is none does not hide one that begins inside it.
 _CARD = re.compile(
     r"[2-6](?<![0-9][2-6])"
     r"(?=([0-9]{3}(?:[0-9]{9,15}|([-. ])(?:[0-9]{4}\2[0-9]{4}\2[0-9]{4}|[0-9]{6}\2[0-9]{4,5}))(?![0-9])))"
 )
+# The same in the groups of a card with more between them: two blanks, " - ", the end of a line; or digit by digit.
+_WIDE = r"(?: ?[-.] ?|[ \t]{1,3}|[ \t]?\r?\n[ \t>]{0,2})"
+_CARD_APART = re.compile(
+    r"[2-6](?<![0-9][2-6])"
+    rf"(?=([0-9]{{3}}(?:{_WIDE}(?:[0-9]{{4}}{_WIDE}[0-9]{{4}}{_WIDE}[0-9]{{4}}|[0-9]{{6}}{_WIDE}[0-9]{{4,5}})"
+    rf"|[0-9]{{4}}{_WIDE}[0-9]{{8}}|[0-9]{{2}}{_WIDE}[0-9]{{13}})(?![0-9])"
+    rf"|(?:[ \t]{{1,2}}[0-9]){{13,18}}+(?![ \t]?[0-9])))"
+)
+_CARD_TOUCHES = re.compile(r"(?<![a-z])(?:card|visa|mastercard|amex|discover|cc|pan|no|nr|acct)\Z")
+_FAR = re.compile(r"[0-9][ \t]{0,3}\Z")
+_NEXT = re.compile(r"[ \t]{0,3}[0-9]")
 # Country and length of each IBAN (SWIFT IBAN registry, release 99).
 _IBAN_LENGTHS = (
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
@@ -41,7 +52,12 @@ def find_accounts(stretch: Stretch) -> Iterator[Span]:
     """Cards with a right Luhn digit and issuer, IBANs with right check digits, bank numbers named as such."""
     for match in stretch.find(_CARD):
         start, end = match.start(), match.end(1)
-        if stretch.starts_number(start) and stretch.ends_number(end) and is_card(match[0] + match[1]):
+        starts = stretch.starts_number(start) or stretch.said_before(_CARD_TOUCHES, start, reach=12)
+        if starts and stretch.ends_number(end) and is_card(match[0] + match[1]):
+            yield Span(start, end, Kind.CARD)
+    for match in stretch.find(_CARD_APART):
+        start, end = match.start(), match.end(1)
+        if _stands_apart(stretch, start, end) and is_card(match[0] + match[1]):
             yield Span(start, end, Kind.CARD)
     for match in stretch.find(_IBAN):
         iban_end = _iban_end(match) if stretch.starts_number(match.start()) else None
@@ -50,6 +66,13 @@ def find_accounts(stretch: Stretch) -> Iterator[Span]:
     for match in stretch.find(_LONG):
         if stretch.said_before(_BANK_BEFORE, match.start()):
             yield Span(*match.span(), Kind.ACCOUNT)
+
+
+def _stands_apart(stretch: Stretch, start: int, end: int) -> bool:
+    """Not in the middle of a row of numbers."""
+    if not stretch.starts_number(start) or not stretch.ends_number(end):
+        return False
+    return not _FAR.search(stretch.plain, max(start - 4, 0), start) and not _NEXT.match(stretch.plain, end, end + 4)
 
 
 def find_sort_codes(low: str) -> Iterator[Span]:

@@ -24,17 +24,30 @@ _TOKEN = re.compile(
 _BEARERS = ("bearer", "authorization: basic")
 _CREDENTIAL = re.compile(r"[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,}+)")
 _NAMES = ("password", "passwd", "pwd", "key", "token", "secret")
-_KEY_OF = re.compile(r"(?:api|secret|access|private|client|auth|refresh)[ _-]?\Z")
+_KEY_OF = re.compile(r"(?:api|secret|access|private|client|auth|refresh|account|storage|shared)[ _-]?\Z")
 _VALUE = re.compile(rf"[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?([^\s\"'{COVER},;<>]{{6,}}+)")
 _IN_URL = re.compile(rf"://[^\s:/@{COVER}]*+:([^\s/@{COVER}]{{3,}}+)@")
+# "my password is hunter22", "pw hunter22": with a digit in it, or it is what is said about a password.
+_SAID = re.compile(
+    r"(?<![a-z])(?:pass(?:word|code|phrase)|pw|pwd)(?:[ \t]{1,2}(?:is|was|=)[ \t:]{1,3}|(?<=pw)[ \t:=]{1,3})[\"']?"
+    rf"(?=[^\s0-9]{{0,64}}[0-9])([^\s\"'{COVER},;<>]{{5,64}}[^\s\"'{COVER},;<>.!?)])",
+    re.IGNORECASE,
+)
+# The secret part of an address that posts into Slack.
+_HOOK = re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/(\w[\w/-]{15,}+)", re.ASCII | re.IGNORECASE)
+_LONG = 24
+_MIXED = re.compile(r"[a-z][A-Z].*[a-z][A-Z]")
 _PRIVATE = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 
 
 def find_keys(plain: str, low: str) -> Iterator[Span]:
     """Secrets with the beginning of an issuer, bearer tokens, ``password: …``, ``://user:…@``, private key blocks."""
-    if _DIGIT.search(plain):
-        yield from _issued(plain, low)
+    yield from _issued(plain, low)
+    if "pass" in low or "pw" in low:
+        yield from (Span(*match.span(1), Kind.KEY) for match in _SAID.finditer(plain))
+    if "hooks.slack" in low:
+        yield from (Span(*match.span(1), Kind.KEY) for match in _HOOK.finditer(plain))
     if ":" in plain or "=" in plain:
         yield from (span for name in _NAMES for span in _named(plain, low, name))
     if "://" in plain and "@" in plain:
@@ -62,7 +75,7 @@ def _ends(text: str, word: str) -> Iterator[int]:
 def _tokens(plain: str, beginning: str) -> Iterator[Span]:
     for place in _ends(plain, beginning):
         token = _TOKEN.match(plain, place - len(beginning))
-        if token and _has_digit(token[0]):
+        if token and _is_random(token[0]):
             yield Span(*token.span(), Kind.KEY)
 
 
@@ -74,14 +87,25 @@ def _named(plain: str, low: str, name: str) -> Iterator[Span]:
         end = place + len(name)
         is_secret = password or _KEY_OF.search(low, max(place - 9, 0), place)
         value = _VALUE.match(plain, end) if is_secret else None
-        if value and (password or _has_digit(value[1])):
+        if value and (_is_password(name, value[1]) if password else _has_digit(value[1])):
             yield Span(*value.span(1), Kind.KEY)
         # On behind the value: what is named inside it ends where it ends, and "key=key=key=" is read once.
         place = low.find(name, value.end() if value else end)
 
 
+def _is_password(name: str, value: str) -> bool:
+    """``pwd: /srv/lake`` says which folder it is."""
+    return name != "pwd" or not value.startswith(("/", "~", "./"))
+
+
 def _has_digit(text: str) -> bool:
     return _DIGIT.search(text) is not None
+
+
+def _is_random(token: str) -> bool:
+    """With a digit, or long and with capitals among its small letters, or all capitals: no words with a dash."""
+    body = token[token.find("_") + 1 :]
+    return _has_digit(token) or token.isupper() or (len(body) >= _LONG and bool(_MIXED.search(body)))
 
 
 def _private_keys(plain: str) -> Iterator[Span]:

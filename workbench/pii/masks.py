@@ -23,9 +23,10 @@ ROUNDS = 8
 
 _PART = COVER * 3
 _LEAST_PHONE = 7  # digits; a shorter number would be half told by its last two
-# What no text without it can hold personal data: a digit, an @ (also spelled out), the name of a password, the line
-# above a private key, or a character that may be a look-alike of one of these.
-_SUSPECT = r"(?i)[0-9@]|[^\x00-\x7f]|passw|pwd| dot |[(\[]at[)\]]|-----begin "
+# What no text without it can hold personal data: a digit, an @ (also spelled out), the beginning of a key that may have
+# no digit, the name of a password, the line above a private key, or a character that may be a look-alike of
+# one of these.
+_SUSPECT = r"(?i)[0-9@]|hf_|gh[pousr]_|akia|asia|[^\x00-\x7f]|passw|pwd| dot |[(\[]at[)\]]|-----begin "
 _SUSPICIOUS = re.compile(_SUSPECT)
 _FEW = 64  # values; so many are masked one by one in less time than Arrow takes to look at them
 _MANY, _SAMPLE = 4_096, 512  # rows

@@ -3,8 +3,11 @@
 `find` knows personal data by its shape; a name has none. What the lake's tagged columns hold is known exactly, so it is
 looked up: names as sets of words in any order, addresses as runs of words, numbers without their separators.
 
-Not found: a first or a last name alone (it would hide words such as Will and May), initials ("J. Doe"), a nickname, a
-name misspelt, cut off or run together ("janedoe"), a value shorter than `LEAST` signs, an image.
+A name in part ("J. Doe", "Jane D.", "Mr. Doe", "Hi Jane") is found where `shortened` says so. An id such as W-104233 is
+found in any spelling, and its number alone behind "worker id" or in a column of that name.
+
+Not found: a first or a last name that could be another word (Will, May) and anything else alone, a nickname, a name
+misspelt, cut off or run together ("janedoe"), a value shorter than `LEAST` signs that is no such id, an image.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Iterable, Iterator
 
 from workbench.pii.kinds import COVER, KINDS, Kind, Span
 from workbench.pii.plain import to_plain
+from workbench.pii.shortened import Shortened
 
 LEAST = 7  # signs of a number or code: a shorter one would hide years, zips and counts
 
@@ -33,6 +37,20 @@ _EMAIL = re.compile(r"[\w.+%'-]+@[\w.-]+")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T].*)?")
 _BETWEEN_DIGITS = re.compile(r"[ .,_\-()/+\u2010-\u2013\u00a0\u202f]{0,3}")
 _TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "jr", "sr", "ii", "iii", "iv"])
+# "they will grant": not Will Grant.
+_MODALS = frozenset(["will", "may"])
+_PRONOUNS = frozenset(["i", "you", "he", "she", "it", "we", "they", "who", "that", "this", "which", "there"])
+# Letters that no decomposition takes a mark from.
+_UNMARKED = str.maketrans(
+    {"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"}
+)
+_ID = re.compile(r"([A-Za-z]{1,4})[-_ ]?([0-9]{4,12})")
+_ID_NUMBER = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{3,11}(?![0-9])")
+_PERSON_ID = r"(?:worker|candidate|employee|associate|talent)[ _-]?(?:id|no\.?|number|nr\.?|#)(?![a-z])"
+_ID_SAID = re.compile(rf"(?i:{_PERSON_ID})[\"']?[ \t]{{0,3}}[:=#]?[ \t]{{0,3}}[\"']?\Z")
+_ID_HEAD = re.compile(rf"(?i:(?:^|[,;|\t])[ \"']*{_PERSON_ID}[ \"']*(?:$|[,;|\t\r]))", re.MULTILINE)
+_CELL_BEFORE = re.compile(r"(?:\A|[\n,;|\t])[ \"']*\Z")
+_CELL_AFTER = re.compile(r"[ \"']*(?:\Z|[\r\n,;|\t])")
 _WIDEST = 40  # characters between two words of one name: columns of a printed table
 _MARKS_BETWEEN = 3  # of them no blanks
 _MOST_WORDS = 6
@@ -56,12 +74,14 @@ class Roster:
         self._emails: set[int] = set()
         self._streets: dict[str, set[int]] = {}
         self._runs: set[int] = set()
+        self._ids: dict[int, str] = {}
+        self._parts = Shortened()
         for kind, value in values:
             self._add(kind, value)
         self._order = sorted(self._sizes, reverse=True)
 
     def __bool__(self) -> bool:
-        return bool(self._names or self._alone or self._codes or self._emails or self._runs)
+        return bool(self._names or self._alone or self._codes or self._emails or self._runs or self._ids)
 
     def find(self, text: str) -> tuple[Span, ...]:
         """Where known values stand, in order, not overlapping; linear in the text."""
@@ -75,6 +95,9 @@ class Roster:
         yield from self._in_runs(low, _ASCII_LETTERS.finditer(low) if low.isascii() else _LETTERS.finditer(low))
         if _KEY.search(low):
             yield from self._in_runs(low, _KEYED.finditer(low), keyed=True)
+        for match in _ASCII_LETTERS.finditer(low) if low.isascii() else _LETTERS.finditer(low):
+            if _fold(match[0]) in self._words and (part := self._parts.find(text, *match.span(), _fold)):
+                yield Span(*part, Kind.NAME)
 
     def find_values(self, text: str) -> Iterator[Span]:
         """Everything but names: e-mails, phones, numbers, addresses. May overlap."""
@@ -82,11 +105,11 @@ class Roster:
             for found in _EMAIL.finditer(text):
                 if hash(found[0].strip(".").casefold()) in self._emails:
                     yield Span(*found.span(), Kind.EMAIL)
-        if not self._codes and not self._runs:
+        if not self._codes and not self._runs and not self._ids:
             return
         plain, places = to_plain(text)
         parts = [(found.start(), found.end(), found[0].casefold()) for found in _SIGNS.finditer(plain)]
-        for span in (*self._in_numbers(plain, parts), *self._in_streets(parts)):
+        for span in (*self._in_numbers(plain, parts), *self._in_streets(parts), *self._in_ids(plain)):
             yield span if places is None else Span(places[span.start], places[span.end - 1] + 1, span.kind)
 
     def mask(self, text: str) -> str:
@@ -97,12 +120,14 @@ class Roster:
 
     def _in_runs(self, text: str, found: Iterator[re.Match[str]], *, keyed: bool = False) -> Iterator[Span]:
         """Known words that stand side by side, run by run; initials, titles and keys between them are passed over."""
-        words, end, lead = self._words, 0, (0, -2)
+        words, end, lead, before = self._words, 0, (0, -2), None
         run: list[tuple[int, int, int]] = []
         for match in found:
             start, stop = match.span()
             word = None if keyed and match["word"] is None else _fold(match[0])
             known = words.get(word) if word else None
+            if word in _MODALS and before in _PRONOUNS and match[0].islower() and start - end <= 1:
+                known = None
             if word in self._alone:
                 yield Span(start, stop, Kind.NAME)
             passes = known is None and (word is None or len(word) < 2 or word in _TITLES)
@@ -115,7 +140,7 @@ class Roster:
             elif not passes and run:
                 yield from self._windows(run)
                 run = []
-            end = stop
+            end, before = stop, word
             if passes and word:
                 lead = (start, stop)
         yield from self._windows(run)
@@ -154,6 +179,23 @@ class Roster:
                 if len(run) == size and hash(tuple(part[2] for part in run)) in self._runs:
                     yield Span(start, run[-1][1], Kind.ADDRESS)
 
+    def _in_ids(self, text: str) -> Iterator[Span]:
+        """Ids by their number: with their letters before it, or said to be one, or in a column that says so."""
+        if not self._ids:
+            return
+        columns = bool(_ID_HEAD.search(text))
+        for match in _ID_NUMBER.finditer(text):
+            letters = self._ids.get(hash(match[0]))
+            if letters is None:
+                continue
+            start, end = match.span()
+            if (place := _letters_start(text, start, letters)) is not None:
+                yield Span(place, end, Kind.ACCOUNT)
+            elif _ID_SAID.search(text, max(start - 40, 0), start) or (
+                columns and _CELL_BEFORE.search(text, max(start - 8, 0), start) and _CELL_AFTER.match(text, end)
+            ):
+                yield Span(start, end, Kind.ACCOUNT)
+
     # --- what is known
 
     def _add(self, kind: str, value: str) -> None:
@@ -171,6 +213,10 @@ class Roster:
         folded = name.lower() if name.isascii() else name
         found = _ASCII_LETTERS.findall(folded) if folded.isascii() else map(_fold, _LETTERS.findall(folded))
         words = [word for word in found if len(word) > 1 and word not in _TITLES]
+        if len(words) > 1:
+            first, comma, rest = name.partition(",")
+            ordered = _LETTERS.findall(f"{rest} {first}" if comma and rest.strip() else name)
+            self._parts.add([word for word in map(_fold, ordered) if word and word not in _TITLES][:_MOST_WORDS])
         if len(words) < 2:
             # Scripts without capitals write a whole name as one word.
             self._alone.update(word for word in words if len(word) > 2 and word.upper() == word.lower())
@@ -180,6 +226,8 @@ class Roster:
             self._sizes.add(len(kept))
 
     def _add_run(self, value: str) -> None:
+        if found := _ID.fullmatch(to_plain(value)[0].strip()):
+            self._ids[hash(found[2])] = found[1].casefold()
         words = [word.casefold() for word in _SIGNS.findall(to_plain(value)[0])]
         if 2 <= len(words) <= _MOST_STREET:
             self._streets.setdefault(words[0], set()).add(len(words))
@@ -219,8 +267,19 @@ def _fold(word: str) -> str:
     """Without case, accents and invisible signs: José and JOSE are one."""
     if word.isascii():
         return word.lower()
-    apart = unicodedata.normalize("NFKD", word)
+    apart = unicodedata.normalize("NFKD", word.translate(_UNMARKED))
     return "".join(sign for sign in apart if unicodedata.category(sign) not in {"Mn", "Cf"}).casefold()
+
+
+def _letters_start(text: str, start: int, letters: str) -> int | None:
+    """Where the letters of an id begin that end before ``start``: ``W-``, ``w_``, the W of ``idW-``; else None."""
+    mark = re.search(r" ?[-_]? ?\Z", text[max(start - 3, 0) : start])
+    end = start - (len(mark[0]) if mark else 0)
+    begin = end - len(letters)
+    if begin < 0 or text[begin:end].casefold() != letters:
+        return None
+    touches = begin > 0 and text[begin - 1].isalnum()
+    return None if touches and not (text[begin].isupper() and text[begin - 1].islower()) else begin
 
 
 def _near(text: str, end: int, start: int) -> bool:

@@ -12,7 +12,8 @@ from workbench.pii.kinds import Kind, Span
 from workbench.pii.phones import find_phones
 from workbench.pii.places import find_addresses, find_birth_dates
 from workbench.pii.plain import to_plain
-from workbench.pii.ssn import find_ssns
+from workbench.pii.sheets import find_in_sheets
+from workbench.pii.ssn import find_scanned_ssns, find_ssns
 from workbench.pii.stretches import stretches
 
 _DIGIT = re.compile("[0-9]")
@@ -42,8 +43,10 @@ def _find_plain(plain: str) -> Iterator[Span]:
     yield from find_addresses(plain, low)
     yield from find_birth_dates(low)
     yield from find_sort_codes(low)
+    yield from find_scanned_ssns(low)
+    yield from find_in_sheets(plain, low)
     for stretch in stretches(plain, low):
-        yield from find_ssns(stretch)
+        yield from find_ssns(stretch, far=True)
         yield from find_phones(stretch)
         yield from find_accounts(stretch)
 
