@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from workbench import pii
 from workbench.errors import InvalidError, NotFoundError
-from workbench.lake import export, findings, health, snapshots, suggestions
+from workbench.lake import export, findings, health, shown, snapshots, suggestions
 from workbench.lake.expectations import Expectation, parse_all, without_values
 from workbench.lake.findings import Finding
 from workbench.lake.health import Check
@@ -22,6 +22,7 @@ from workbench.lake.loading.rejects import Rejected
 from workbench.lake.loading.report import Report, Request
 from workbench.lake.profile import ColumnProfile, profile
 from workbench.lake.saving import Saved, save
+from workbench.lake.shown import Shown
 from workbench.lake.snapshots import Diff
 from workbench.lake.sql import versions
 from workbench.lake.sql.binding import Params
@@ -43,14 +44,25 @@ class Expired:
 
 
 class Lake:
-    """Datasets in one storage. ``by`` is who writes; ``loading`` and ``asking`` limit the engine for each."""
+    """Datasets in one storage. ``by`` is who writes; ``loading`` and ``asking`` limit the engine for each.
+
+    ``noting`` is told of each verb that shows personal data as it is or writes it out, but for `sql`: the product's own
+    statements run there, and who shows an answer to a person notes it.
+    """
 
     def __init__(
-        self, storage: Storage, *, by: str = "", loading: Limits = NO_LIMITS, asking: Limits = NO_LIMITS
+        self,
+        storage: Storage,
+        *,
+        by: str = "",
+        loading: Limits = NO_LIMITS,
+        asking: Limits = NO_LIMITS,
+        noting: shown.Noting = shown.nobody,
     ) -> None:
         self.storage = storage
         self.by = by
         self.loading = loading
+        self._noting = noting
         self.catalog = Catalog(storage)
         self.queries = Queries(self.catalog, asking)
 
@@ -92,7 +104,11 @@ class Lake:
         show_pii: bool = False,
     ) -> Relation:
         """A SELECT pinned to the snapshots, values and DataFrames of this moment; nothing runs. See `lazy.relation`."""
-        return relation(self.queries, sql, params, frames=frames, show_pii=show_pii)
+        made = relation(self.queries, sql, params, frames=frames, show_pii=show_pii)
+        if show_pii:
+            read = [self.get(f"{name.partition('@')[0]}@{version}") for name, version in made.snapshots.items()]
+            self._noting(shown.of("sql", read, statement=made.sql))
+        return made
 
     def save(
         self, rows: Relation, name: str, *, message: str = "", mode: str = "new", watch: Watch | None = None
@@ -102,7 +118,11 @@ class Lake:
         See `saving.save`.
         """
         note = Note("save", message=message, by=self.by)
-        return save(self.queries, rows, name, note=note, mode=mode, limits=self.loading, watch=watch)
+        saved = save(self.queries, rows, name, note=note, mode=mode, limits=self.loading, watch=watch)
+        if saved.pii:
+            said = Shown("save", (f"{name}@{saved.version}",), tuple(saved.pii), rows.sql, message, saved.rows)
+            self._noting(said)
+        return saved
 
     def snapshots(self, name: str) -> list[Snapshot]:
         """All versions of a dataset, newest first. Raises NotFoundError."""
@@ -123,6 +143,7 @@ class Lake:
             )
         found = snapshots.diff(self.catalog, a, b, key=key, watch=watch)
         if show_pii:
+            self._noting(shown.of("diff", [a, b]))
             return found
         kinds = a.pii | b.pii
         arrays = [
@@ -194,6 +215,8 @@ class Lake:
                 f"Nothing is expected of {manifest.name} yet.",
                 hint=f"lh check {manifest.name} --suggest proposes what holds now; --expect says something else.",
             )
+        if show_pii:
+            self._noting(shown.of("check", [manifest], statement="; ".join(one.text for one in wanted)))
         ask = findings.check if expectations else findings.check_kept
         return ask(self.queries, manifest, wanted, show_pii=show_pii, watch=watch)
 
@@ -221,7 +244,10 @@ class Lake:
 
     def profile(self, ref: str, *, show_pii: bool = False, watch: Watch | None = None) -> list[ColumnProfile]:
         """Facts of every column of a version."""
-        return profile(self.storage, self.get(ref), show_pii=show_pii, watch=watch)
+        manifest = self.get(ref)
+        if show_pii:
+            self._noting(shown.of("profile", [manifest]))
+        return profile(self.storage, manifest, show_pii=show_pii, watch=watch)
 
     def rejects(self, name: str, version: int | None = None) -> list[Rejected]:
         """Rows that ingests set aside, newest first."""
@@ -232,7 +258,9 @@ class Lake:
         chosen = self.rejects(name, version)
         if not chosen:
             raise InvalidError(f"No ingest of {name} set rows aside.", hint=f"lh snapshots {name}")
-        return rejects.write_fix(path, chosen[0])
+        rows = rejects.write_fix(path, chosen[0])
+        self._noting(shown.of("rejects", [self.get(name)], statement=f"to {path.name}", rows=rows))
+        return rows
 
     def replay(self, name: str, path: Path, progress: Progress = quiet) -> Report:
         """Append a mended file of rejects (see `rejects_to_fix`)."""
@@ -257,7 +285,11 @@ class Lake:
         file that is there, unless ``force``.
         """
         sql = source if " " in source.strip() else f"SELECT * FROM {versions.ref_sql(source)}"
-        return export.write(self.queries, sql, path, params=params, show_pii=show_pii, progress=progress, force=force)
+        rows = export.write(self.queries, sql, path, params=params, show_pii=show_pii, progress=progress, force=force)
+        if show_pii:
+            read = self.queries.prepare(sql).tables.values()
+            self._noting(shown.of("export", read, statement=f"{sql} -- to {path.name}", rows=rows))
+        return rows
 
     def checks(self) -> list[Check]:
         """What `lh doctor` says of this lake."""

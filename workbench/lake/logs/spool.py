@@ -8,12 +8,15 @@ The first line says the format; a file of another one is left alone. A line that
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import filelock
 
@@ -27,37 +30,44 @@ Row = dict[str, Any]
 class Spool:
     """The spool of this process in ``folder``, which it makes, for its user alone, when there is something to write.
 
-    For one thread. Raises OSError for what the disk says.
+    Without a folder (nobody's home) it keeps nothing. For one thread. Raises OSError for what the disk says.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.size_bytes = 0
         self._token = secrets.token_hex(8)
         self._number = 0
         self._lock: filelock.BaseFileLock | None = None
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
+        self._torn = False
 
     @property
     def is_crowded(self) -> bool:
         """Whether so many processes have left something that it is time to move it on."""
-        return sum(1 for _ in self.folder.glob(f"*{_ROWS}")) > _CROWD
+        return self.folder is not None and sum(1 for _ in self.folder.glob(f"*{_ROWS}")) > _CROWD
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Write rows so that they survive the death of this process."""
+    def append(self, lines: bytes) -> bool:
+        """Write rows (`to_lines`) so that they survive the death of this process; False when there is no place."""
+        if self.folder is None:
+            return False
         if self._file is None:
-            self._file = self._begin()
-        data = to_lines(rows)
-        self._file.write(data)
-        self._file.flush()
-        self.size_bytes += len(data)
+            self._file = self._begin(self.folder)
+        # After half a line comes an end, so that it spoils none but itself.
+        data = b"\n" + lines if self._torn else lines
+        self._torn = self._file.write(data) != len(data)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+        self.size_bytes += len(lines)
+        return True
 
     def forget(self) -> None:
         """Drop what was appended: it has been handed on."""
-        if self._file is not None:
-            self._file.close()
-            self._path().unlink(missing_ok=True)
-        self._file, self.size_bytes = None, 0
+        if self._file is not None and self.folder is not None:
+            file, self._file = self._file, None
+            file.close()
+            self._path(self.folder).unlink(missing_ok=True)
+        self.size_bytes, self._torn = 0, False
         self._number += 1
 
     def leave(self) -> None:
@@ -71,22 +81,23 @@ class Spool:
 
     def left(self) -> Iterator[list[Row]]:
         """The rows of each dead process's file. A file is gone once the next one is asked for."""
-        for path in sorted(self.folder.glob(f"*{_ROWS}")):
+        for path in sorted(self.folder.glob(f"*{_ROWS}")) if self.folder else ():
             if not path.name.startswith(self._token):
                 yield from _take_over(path)
 
-    def _begin(self) -> BinaryIO:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def _begin(self, folder: Path) -> FileIO:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._lock is None:
-            lock = filelock.FileLock(self.folder / f"{self._token}{_LOCK}")
+            lock = filelock.FileLock(folder / f"{self._token}{_LOCK}")
             lock.acquire(blocking=False)
             self._lock = lock
-        file = self._path().open("ab")
+        # Without a buffer nothing that failed once is written a second time.
+        file = self._path(folder).open("ab", buffering=0)
         file.write(json.dumps({"format": FORMAT}).encode() + b"\n")
         return file
 
-    def _path(self) -> Path:
-        return self.folder / f"{self._token}-{self._number}{_ROWS}"
+    def _path(self, folder: Path) -> Path:
+        return folder / f"{self._token}-{self._number}{_ROWS}"
 
 
 def to_lines(rows: Sequence[Row]) -> bytes:
@@ -123,4 +134,4 @@ def _read(path: Path) -> list[Row] | None:
             found.append(json.loads(line))
     if lines and found[:1] != [{"format": FORMAT}]:
         return None if found else []
-    return found[1:]
+    return [row for row in found[1:] if isinstance(row, dict)]
