@@ -67,7 +67,7 @@ def test_as_json_it_is_the_whole_completion(lh):
         told = json.loads(out)
         assert code == 0
         assert (told["text"], told["provider"], told["model"], told["finish"]) == ("one two", "ollama", "demo", "stop")
-        assert told["usage"] == {"prompt_tokens": 2, "completion_tokens": 2}
+        assert told["usage"] == {"prompt_tokens": 2, "completion_tokens": 2, "cost_usd": None}
 
 
 def test_json_mode_is_asked_for(lh, server):

@@ -38,6 +38,16 @@ HELLO = (Message("user", "hello"),)
         ("kimi", "ollama", "kimi"),
         ("kimi/", "ollama", "kimi/"),
         (" ollama/qwen3 ", "ollama", "qwen3"),
+        ("ollama:qwen3:8b", "ollama", "qwen3:8b"),
+        ("ollama_cloud:glm-5:cloud", "ollama_cloud", "glm-5"),
+        ("openrouter:qwen/qwen3-8b:free", "openrouter", "qwen/qwen3-8b:free"),
+        ("opencode:big-pickle", "opencode", "big-pickle"),
+        ("kimi:kimi-k2", "kimi", "kimi-k2"),
+        ("kimi:cloud", "ollama_cloud", "kimi"),
+        ("kimi/cloud", "kimi", "cloud"),
+        ("kimi:", "ollama", "kimi:"),
+        ("scripted/corrected", "scripted", "corrected"),
+        ("scripted:corrected", "scripted", "corrected"),
     ],
 )
 def test_the_name_says_who_answers(name, provider, model):
@@ -72,14 +82,36 @@ def test_a_provider_without_its_key_is_not_found_and_names_the_variable(row, ver
 
 
 @pytest.mark.parametrize("verb", ["complete", "stream"])
-def test_a_provider_written_wrongly_is_told_which_there_are(verb):
+@pytest.mark.parametrize("name", ["openruter/a/b", "openruter:a", "nobody/a"])
+def test_an_unknown_prefix_lists_the_five_and_why_each_is_off(verb, name):
     with LocalChatServer(lambda _: "") as server:
-        router = Router(urls={"ollama": server.url}, environ={})
-        with pytest.raises(NotFoundError, match="openruter/a/b") as caught:
-            list(getattr(router, verb)(Ask("openruter/a/b", HELLO)))
-        assert "openrouter" in caught.value.hint
-        assert "ollama pull openruter/a/b" in caught.value.hint
+        router = Router(urls={"ollama": server.url}, environ={"KIMI_API_KEY": KEY})
+        with pytest.raises(NotFoundError, match=name) as caught:
+            list(getattr(router, verb)(Ask(name, HELLO)))
         router.close()
+    first, _, said = caught.value.hint.partition("\n")
+    assert first == f"ollama pull {name}"
+    off = {row.prefix: f"{row.prefix} ({row.variable} is not set)" for row in PROVIDERS[1:4]}
+    listed = ", ".join(off.get(row.prefix, row.prefix) for row in PROVIDERS)
+    assert said.endswith(f" is no provider. They are: {listed}, and scripted.")
+
+
+def test_an_unknown_prefix_is_said_too_when_no_ollama_is_there():
+    router = Router(urls={"ollama": "http://127.0.0.1:1"}, environ={}, wait=lambda _: None)
+    with pytest.raises(ProviderError, match="does not answer") as caught:
+        router.complete(Ask("openruter/a", HELLO))
+    assert "openrouter (OPENROUTER_API_KEY is not set)" in caught.value.hint
+    with pytest.raises(ProviderError) as plain:
+        router.complete(Ask("qwen3:8b", HELLO))
+    assert "openrouter" not in plain.value.hint
+    router.close()
+
+
+def test_a_scripted_model_needs_no_server():
+    router = Router(urls={"ollama": "http://127.0.0.1:1"}, environ={})
+    with pytest.raises(NotFoundError, match="none"):
+        router.complete(Ask("scripted/none", HELLO))
+    assert router.complete(Ask("scripted/honest", HELLO)).provider == "scripted"
 
 
 @pytest.mark.parametrize("row", PROVIDERS, ids=lambda row: row.prefix)

@@ -400,6 +400,58 @@ def test_an_upstream_limit_told_inside_a_stream_is_a_limit(server):
         Desk(server, "openai", "stream", []).ask()
 
 
+@pytest.mark.parametrize("name", ["openrouter", "kimi"])
+@pytest.mark.parametrize("how", ["whole", "stream"])
+def test_what_openrouter_says_that_an_answer_cost_is_kept_and_asked_of_nobody_else(server, name, how):
+    body = b'{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {"cost": 0.0125}}'
+    server.faults += [lambda served: Served(served.wire, iter([body]), stream=how == "stream")]
+    client = OpenAIChat(Endpoint("Demo", server.openai_url), name)
+    *_, done = [client.complete(ASK)] if how == "whole" else client.stream(ASK)
+    client.close()
+    assert isinstance(done, Completion)
+    assert done.usage.cost_usd == (0.0125 if name == "openrouter" else None)
+    assert ("usage" in server.requests[0]) == (name == "openrouter")
+
+
+LONG = Ask("demo", (Message("system", "Be short."), Message("user", "word " * 40)))
+
+
+def test_what_is_longer_than_the_context_is_said_with_what_to_do(desk):
+    desk.server.window_words = 30
+    with pytest.raises(ProviderError, match="does not fit into the context of 'demo'") as caught:
+        desk.ask(LONG)
+    assert "42" in caught.value.message
+    assert "30" in caught.value.message
+    assert ("num_ctx" if desk.wire == "ollama" else "a longer context") in caught.value.hint
+    assert (desk.pauses, caught.value.details["status"]) == ([], 400)
+
+
+def test_a_server_that_cuts_in_silence_is_found_out_by_its_count(desk):
+    """Ollama before 0.12.6 does not know ``truncate``; OpenRouter cuts for small models."""
+    desk.server.window_words, desk.server.cuts = 30, True
+    with pytest.raises(ProviderError, match="cut the conversation: it read 30 tokens of 42 words") as caught:
+        desk.ask(LONG)
+    assert caught.value.hint
+    assert (desk.pauses, len(desk.server.requests)) == ([], 1)
+    assert desk.ask(ASK).text == "one two three four"
+
+
+@pytest.mark.parametrize(
+    "said", ["input length exceeds the context length", "prompt is too long", "exceeded model token limit"]
+)
+def test_a_limit_of_tokens_a_minute_is_no_context(desk, said):
+    limit = desk.refused(RateLimitedError, faults.refuse(429, f"{said} a minute", retry_after="99"))
+    assert "does not fit" not in limit.message
+    desk.server.faults.clear()
+    assert "does not fit" in desk.refused(ProviderError, faults.refuse(400, said)).message
+
+
+def test_a_context_that_is_told_inside_a_stream_is_explained_too(server):
+    server.faults += [faults.fail("This model's maximum context length is 10 tokens", 0)]
+    with pytest.raises(ProviderError, match="does not fit into the context"):
+        Desk(server, "openai", "stream", []).ask()
+
+
 SERVE = """
 import sys, threading
 from workbench.llm.local_chat_server import LocalChatServer, slow

@@ -12,18 +12,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import CancelledError, NotFoundError
+from workbench.lake.lake import Lake
+from workbench.lake.logs import Log
+from workbench.lake.tables.storage import LocalStorage
 from workbench.llm.budget import Budget, Budgeted
 from workbench.llm.chat import Ask, ChatModel, Completion, Message
 from workbench.llm.fallback import Fallback
+from workbench.llm.ledger import SHAPE, Book, Ledger, to_row
 from workbench.llm.local_chat_server import LocalChatServer
 from workbench.llm.ollama import OllamaChat, ollama_endpoint
 from workbench.llm.openai_chat import OpenAIChat
+from workbench.llm.privacy import Pseudonymised
 from workbench.llm.recording import Recorder, Replay
 from workbench.llm.router import PROVIDERS, Router
 from workbench.llm.scripted import Scripted
 from workbench.outbound import Endpoint, Secret
+from workbench.pii.roster import Roster
 
 KEY = "very-secret-0123456789"
+KNOWN = Roster([("name", "Jane Doe")])
 ODD = 'é ß 漢🙂 "quoted" \\back\\ a\u2028b\u2029c\x85d {"json": [1]}\n\ndata: [DONE]\r\n\tend'
 
 
@@ -59,6 +66,8 @@ MODELS = [
     "recorder",
     "replay",
     "scripted",
+    "pseudonymised",
+    "ledger",
 ]
 
 
@@ -71,6 +80,7 @@ def named(request: pytest.FixtureRequest, server: LocalChatServer, tmp_path: Pat
     router = Router(urls=urls, environ=environ)
     ollama = OllamaChat(ollama_endpoint(server.url, secret), "ollama")
     openai = OpenAIChat(Endpoint("Demo", server.openai_url, secret=secret), "demo")
+    log = Log(Lake(LocalStorage(tmp_path / "lake")), tmp_path / "spool", SHAPE, to_row=to_row)
     made: dict[str, tuple[ChatModel, str]] = {
         "ollama": (ollama, "demo"),
         "openai": (openai, "demo"),
@@ -79,9 +89,12 @@ def named(request: pytest.FixtureRequest, server: LocalChatServer, tmp_path: Pat
         "budgeted": (Budgeted(openai, Budget(attempts=10**6, tokens=10**9, seconds=600.0)), "demo"),
         "recorder": (Recorder(ollama, tmp_path / "kept.jsonl"), "demo"),
         "replay": (RecordedThenReplayed(ollama, tmp_path), "demo"),
+        "ledger": (Ledger(openai, Book(log)), "demo"),
+        "pseudonymised": (Pseudonymised(openai, lambda: KNOWN), "demo"),
         "scripted": (Scripted(lambda ask: ask.messages[-1].content, piece=3), "demo"),
     }
     yield made[request.param]
+    log.close(write=False)
     router.close()
     ollama.close()
     openai.close()

@@ -48,11 +48,14 @@ def config(as_json: JsonOption = False, lake: LakeOption = None) -> None:
 @app.command()
 def doctor(
     sweep: Annotated[bool, typer.Option("--sweep", help="Remove what dead writers left, an hour old or more.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="Speak to every provider with a key; ask each set model for one token.")
+    ] = False,
     as_json: JsonOption = False,
     lake: LakeOption = None,
 ) -> None:
     """What is missing or broken, and the command that mends it; exit 1 when something required is."""
-    found = [*machine(), *_lake(lake, sweep=sweep)]
+    found = [*machine(), *_lake(lake, sweep=sweep, models=models)]
     sick = [c for c in found if c.failed]
     if as_json:
         show.json_out({"ok": not sick, "checks": [c.to_dict() for c in found]})
@@ -130,13 +133,24 @@ def _known_vectors(path: Path) -> bool:
     return bool(_VECTOR_FORMATS.get(kind) == version)
 
 
-def _lake(lake: str | None, *, sweep: bool) -> list[Check]:
+def _lake(lake: str | None, *, sweep: bool, models: bool) -> list[Check]:
     try:
-        with connect(lake) as wb:
+        with connect(lake, door="cli") as wb:
             show.lake_line(wb.settings.lake, wb.settings.origins["lake"])
-            return [*(_swept(wb) if sweep else []), *wb.checks(), vectors(wb.searcher.cache_dir)]
+            return [
+                *(_swept(wb) if sweep else []),
+                *wb.checks(),
+                vectors(wb.searcher.cache_dir),
+                *_models(wb, ask=models),
+            ]
     except WorkbenchError as error:
         return [Check("lake", "broken", error.message, error.hint)]
+
+
+def _models(wb: Workbench, *, ask: bool) -> list[Check]:
+    from workbench.llm import health
+
+    return health.checks(wb.llm.router, [wb.settings.chat_model, *wb.settings.chat_fallback], ask=ask)
 
 
 def _swept(wb: Workbench) -> Iterator[Check]:

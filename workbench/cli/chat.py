@@ -65,6 +65,9 @@ def _told(done: Completion) -> None:
     tokens = f"{' + '.join(f'{n:,}' for n in counted)} tokens" if counted else ""
     said = (f"{done.provider}/{done.model}", tokens, f"{done.duration_s:.1f} s")
     show.remark(" · ".join(part for part in said if part))
+    if done.pseudonymised:
+        hidden = f"{done.pseudonymised:,} personal value{'s'[: done.pseudonymised != 1]}"
+        show.remark(f"{done.provider} got placeholders for {hidden}; the setting trusted_providers names who gets all")
     for failed in done.failed:
         show.caution(f"asked before it: {failed}")
     if done.finish == "length":

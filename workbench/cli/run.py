@@ -73,12 +73,15 @@ def _environ(wb: Workbench) -> dict[str, str]:
 
 def _page(wb: Workbench, request: Request, path: Path, *, show_pii: bool) -> str:
     """Write the page; what is told of it."""
+    from workbench.lake.shown import Shown
     from workbench.notebook import page, record
-    from workbench.notebook.known import known_people
+    from workbench.session.people import known_people
 
-    roster = None if show_pii else known_people(wb)
+    roster = None if show_pii else known_people(wb.lake)
     made, covered = page.to_html(record.read(request.out), request.path.stem, request.path.absolute().parent, roster)
     record.put(made, path)
+    if show_pii:
+        wb.logs.access.note(Shown("page", statement=f"{request.path.name} to {path.name}"))
     if roster is not None and not roster:
         show.caution("this lake knows no people, so names on the page are not covered: --lake names another")
     return "personal data shown" if show_pii else page.told(covered)

@@ -71,10 +71,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not."""
+    """Tokens as the provider counted them, and what it says the call cost in US dollars; None where it did not."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Completion:
 
     ``model`` without its prefix, as the provider knows it; ``finish`` "length" when the answer was cut at
     ``max_tokens``; ``duration_s`` from asking to the last byte; ``failed`` says, for a fallback chain, who was asked
-    before and why that failed, one line each.
+    before and why that failed, one line each; ``pseudonymised`` how many values were replaced before they left.
     """
 
     text: str
@@ -93,6 +94,7 @@ class Completion:
     finish: Finish
     duration_s: float
     failed: tuple[str, ...] = ()
+    pseudonymised: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""

@@ -73,10 +73,35 @@ def error_body(wire: str, message: str) -> bytes:
     return _json({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}})
 
 
+def too_long(wire: str, window: int, asked: int) -> str:
+    """The words in which a conversation that is too long is refused."""
+    if wire == "ollama":
+        return f"request ({asked} tokens) exceeds the available context size ({window} tokens), try increasing it"
+    return (
+        f"This model's maximum context length is {window} tokens. However, your messages resulted in {asked} tokens. "
+        "Please reduce the length of the messages."
+    )
+
+
 def tags(models: Sequence[str]) -> bytes:
     """The models that are there, as ``/api/tags`` lists them."""
     names = [name if ":" in name else f"{name}:latest" for name in models]
     return _json({"models": [{"name": name, "model": name} for name in names]})
+
+
+def listed(models: Sequence[str]) -> bytes:
+    """The models that are there, as ``/v1/models`` lists them."""
+    return _json({"object": "list", "data": [{"id": name, "object": "model", "owned_by": "local"} for name in models]})
+
+
+def shown(host: str) -> bytes:
+    """A model as ``/api/show`` tells of it; ``host``: who really runs it, when it is not this server."""
+    own = {
+        "details": {"family": "demo"},
+        "model_info": {"general.architecture": "demo"},
+        "capabilities": ["completion"],
+    }
+    return _json(own | ({"remote_host": host, "remote_model": "demo"} if host else {}))
 
 
 def _ollama(said: Said, text: str) -> dict[str, Any]:

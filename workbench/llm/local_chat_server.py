@@ -10,22 +10,15 @@ from __future__ import annotations
 
 import hmac
 import json
-import socketserver
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from workbench.llm.local_answers import Said, error_body, ollama_parts, openai_parts, tags
-
-_MAX_BODY = 4 << 20
-_IDLE_S = 60.0
-_BUSY = 0.02
-_JSON = "application/json; charset=utf-8"
+from workbench.llm.local_answers import Said, error_body, listed, ollama_parts, openai_parts, shown, tags, too_long
+from workbench.outbound.loopback import IDLE_S, JSON, Loopback
 
 Wire = Literal["ollama", "openai"]
 Reply = Callable[[list[dict[str, str]]], str]
@@ -43,7 +36,7 @@ class Served:
     parts: Iterator[bytes | None]
     status: int = 200
     stream: bool = False
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": _JSON})
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": JSON})
 
 
 Fault = Callable[[Served], Served]
@@ -52,11 +45,11 @@ Fault = Callable[[Served], Served]
 
 def refuse(status: int, message: str = "try again", *, retry_after: str = "") -> Fault:
     """Answer ``status`` with an error in the form of the protocol, with a ``Retry-After`` header when given."""
-    headers = {"Content-Type": _JSON} | ({"Retry-After": retry_after} if retry_after else {})
+    headers = {"Content-Type": JSON} | ({"Retry-After": retry_after} if retry_after else {})
     return lambda served: Served(served.wire, iter([error_body(served.wire, message)]), status, headers=headers)
 
 
-def slow(until: threading.Event, after: int = 0, limit_s: float = _IDLE_S) -> Fault:
+def slow(until: threading.Event, after: int = 0, limit_s: float = IDLE_S) -> Fault:
     """Hold everything after the first ``after`` parts back until ``until`` is set, at most ``limit_s`` seconds."""
 
     def held(parts: Iterator[bytes | None]) -> Iterator[bytes | None]:
@@ -122,73 +115,69 @@ def web_page(served: Served) -> Served:
     return Served(served.wire, iter([body]), headers={"Content-Type": "text/html"})
 
 
-class LocalChatServer:
+class LocalChatServer(Loopback):
     """Serves ``reply`` on a free loopback port from ``start`` (or ``with``) until ``close``.
 
-    ``models``: the names it knows; ``key``: what it wants as ``Authorization: Bearer <key>`` (none: nothing). Each
+    ``models``: the names it knows; ``key``: what it wants as ``Authorization: Bearer <key>`` (none: nothing);
+    ``window_words``: how much it can read, none is all, and longer requests are refused; ``cuts`` makes it cut them in
+    silence instead, as Ollama before 0.12.6 does; ``elsewhere``: model → the host to which it passes requests on. Each
     chat uses up one of ``faults``; ``requests`` lists the bodies that were understood, and ``keys`` what came with each
-    as authorization. ``left`` is set when a client went away before the end of its answer. An answer is one
-    token a word; ``max_tokens`` cuts it. Only this machine can reach it.
+    as authorization. An answer is one token a word; ``max_tokens`` cuts it.
     """
 
-    def __init__(self, reply: Reply, *, models: Sequence[str] = ("demo",), key: str = "") -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        *,
+        models: Sequence[str] = ("demo",),
+        key: str = "",
+        window_words: int = 0,
+        cuts: bool = False,
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
         self.reply, self.models, self.key = reply, tuple(models), key
+        self.window_words, self.cuts, self.elsewhere = window_words, cuts, elsewhere or {}
         self.faults: deque[Fault] = deque()
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
-        self.left = threading.Event()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_BUSY,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Base address for Ollama's protocol."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def openai_url(self) -> str:
-        """Base address for OpenAI's protocol."""
-        return f"{self.url}/v1"
-
-    def start(self) -> Self:
-        """Begin to answer."""
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop answering and break off open connections; a second call does nothing."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-        self._server.break_off()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def answer(self, method: str, path: str, body: bytes, authorization: str) -> Served:
         """The answer to one request, faults applied."""
-        if (method, path) == ("GET", "/api/tags"):
-            return Served("ollama", iter([tags(self.models)]))
-        wires: dict[tuple[str, str], Wire] = {
-            ("POST", "/api/chat"): "ollama",
-            ("POST", "/v1/chat/completions"): "openai",
+        answers: dict[tuple[str, str], Callable[[], Served]] = {
+            ("GET", "/api/tags"): lambda: Served("ollama", iter([tags(self.models)])),
+            ("GET", "/v1/models"): lambda: self._listed(authorization),
+            ("POST", "/api/show"): lambda: self._show(body),
+            ("POST", "/api/chat"): lambda: self._faulty(self._chat("ollama", body, authorization)),
+            ("POST", "/v1/chat/completions"): lambda: self._faulty(self._chat("openai", body, authorization)),
         }
-        wire = wires.get((method, path))
-        if wire is None:
+        found = answers.get((method, path))
+        if found is None:
             return Served("ollama", iter([b"404 page not found"]), 404, headers={"Content-Type": "text/plain"})
-        served = self._chat(wire, body, authorization)
+        return found()
+
+    def _faulty(self, served: Served) -> Served:
         return self.faults.popleft()(served) if self.faults else served
 
+    def _listed(self, authorization: str) -> Served:
+        refused = self._unkeyed("openai", authorization)
+        return refused or Served("openai", iter([listed(self.models)]))
+
+    def _show(self, body: bytes) -> Served:
+        name = str(json.loads(body).get("model")).removesuffix(":latest")
+        if name not in self.models:
+            return self._refusal("ollama", 404, f"model '{name}' not found")
+        return Served("ollama", iter([shown(self.elsewhere.get(name, ""))]))
+
+    def _unkeyed(self, wire: Wire, authorization: str) -> Served | None:
+        if not self.key or hmac.compare_digest(authorization.encode(), f"Bearer {self.key}".encode()):
+            return None
+        given = authorization.removeprefix("Bearer ")
+        return self._refusal(wire, 401, f"Incorrect API key provided: {given}.")
+
     def _chat(self, wire: Wire, body: bytes, authorization: str) -> Served:
-        if self.key and not hmac.compare_digest(authorization.encode(), f"Bearer {self.key}".encode()):
-            given = authorization.removeprefix("Bearer ")
-            return self._refusal(wire, 401, f"Incorrect API key provided: {given}.")
+        if refused := self._unkeyed(wire, authorization):
+            return refused
         try:
             asked = json.loads(body)
             model, messages = str(asked["model"]), list(asked["messages"])
@@ -198,105 +187,23 @@ class LocalChatServer:
             return self._refusal(wire, 404, f"model '{model}' not found")
         self.requests.append(asked)
         self.keys.append(authorization)
+        words = sum(len(message["content"].split()) for message in messages)
+        if self.window_words and words > self.window_words:
+            if not self.cuts:
+                return self._refusal(wire, 400, too_long(wire, self.window_words, words))
+            messages = _end_of(messages, self.window_words)
         stream = bool(asked.get("stream", wire == "ollama"))
         cap = asked.get("options", {}).get("num_predict") if wire == "ollama" else asked.get("max_tokens")
         said = Said.of(self.reply(messages), model, messages, cap)
         parts = (ollama_parts if wire == "ollama" else openai_parts)(said, stream=stream)
         kind = "text/event-stream" if wire == "openai" else "application/x-ndjson"
-        return Served(wire, parts, stream=stream, headers={"Content-Type": kind if stream else _JSON})
+        return Served(wire, parts, stream=stream, headers={"Content-Type": kind if stream else JSON})
 
     def _refusal(self, wire: Wire, status: int, message: str) -> Served:
         return refuse(status, message)(Served(wire, iter(())))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, local: LocalChatServer) -> None:
-        self.local = local
-        self._open: set[Any] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer asks the name service for this machine's name, which can take seconds and is not needed.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-
-    def break_off(self) -> None:
-        for request in tuple(self._open):
-            super().shutdown_request(request)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = _IDLE_S
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        self._answer(b"")
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _MAX_BODY:
-            self.close_connection = True
-            self._send(refuse(413, "a body of at most 4 MiB with its length is expected")(Served("ollama", iter(()))))
-            return
-        self._answer(self.rfile.read(int(length)))
-
-    def _answer(self, body: bytes) -> None:
-        served = self.server.local.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
-        try:
-            self._send(served)
-        except OSError:
-            self.server.local.left.set()
-            raise
-
-    def _send(self, served: Served) -> None:
-        if served.stream:
-            self._head(served, "Transfer-Encoding", "chunked")
-            self._chunks(served.parts)
-            return
-        parts = list(served.parts)
-        body = b"".join(part for part in parts if part)
-        if None in parts and not body:  # broken off before a word
-            self.close_connection = True
-            return
-        self._head(served, "Content-Length", str(len(body) + parts.count(None)))
-        self.wfile.write(body)
-        self.wfile.flush()
-        self.close_connection = self.close_connection or None in parts
-
-    def _chunks(self, parts: Iterator[bytes | None]) -> None:
-        for part in parts:
-            if part is None:
-                self.close_connection = True
-                return
-            self.wfile.write(b"%X\r\n%s\r\n" % (len(part), part))
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
-
-    def _head(self, served: Served, name: str, value: str) -> None:
-        self.send_response(served.status)
-        for header, content in served.headers.items():
-            self.send_header(header, content)
-        self.send_header(name, value)
-        self.end_headers()
-        self.wfile.flush()
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: texts and addresses do not belong on the screen."""
+def _end_of(messages: list[dict[str, str]], words: int) -> list[dict[str, str]]:
+    """The last ``words`` words of the last message: what is left when the beginning is cut off."""
+    last = messages[-1]
+    return [{**last, "content": " ".join(last["content"].split()[-words:])}]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 from workbench.errors import ConfigError
 from workbench.llm.chat import Ask, ChatModel, Completion, Message
 from workbench.llm.fallback import Fallback
+from workbench.llm.ledger import TASK, Book, Ledger
 from workbench.llm.ollama import local_models
+from workbench.llm.privacy import People
 from workbench.llm.recording import Recorder, Replay
 from workbench.llm.router import LOCAL, Registration, Router
 from workbench.llm.server_chat import TIMEOUT_S
+from workbench.pii.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,15 @@ class Choice:
 
 
 class Models:
-    """``wb.llm``: a chat model over all providers, and who they are. It is itself a `ChatModel`."""
+    """``wb.llm``: a chat model over all providers, and who they are. It is itself a `ChatModel`.
 
-    def __init__(self, router: Router, choice: Choice) -> None:
+    With ``book`` every call is noted in the ledger.
+    """
+
+    def __init__(self, router: Router, choice: Choice, book: Book | None = None) -> None:
         self.router, self.default = router, choice.model
-        self._model = _opened(router, choice)
+        self._inner, self._book = _opened(router, choice), book
+        self._model = self.for_task(TASK)
 
     def complete(self, ask: Ask, *, cancel: threading.Event | None = None) -> Completion:
         """The whole answer at once; see `ChatModel`."""
@@ -50,6 +57,14 @@ class Models:
     def stream(self, ask: Ask, *, cancel: threading.Event | None = None) -> Iterator[str | Completion]:
         """The answer as it comes; see `ChatModel`."""
         return self._model.stream(ask, cancel=cancel)
+
+    def for_task(self, task: str, *, trace_id: str = "") -> ChatModel:
+        """The same model; its calls stand in the ledger under ``task``, such as ``iterate:fill``, and ``trace_id``."""
+        return self.noted(self._inner, task, trace_id=trace_id)
+
+    def noted(self, model: ChatModel, task: str, *, trace_id: str = "") -> ChatModel:
+        """Any other model, its calls in the same ledger."""
+        return Ledger(model, self._book, task=task, trace_id=trace_id) if self._book else model
 
     def ask(self, prompt: str, *, model: str = "", system: str = "", **options: Any) -> Ask:
         """A request of one message of the user, after a system message when given; ``options`` as in `Ask`."""
@@ -73,10 +88,29 @@ class Models:
         self.router.close()
 
 
-def open_models(choice: Choice, urls: Mapping[str, str], secrets_file: Path, environ: Mapping[str, str]) -> Models:
-    """The models that the settings name; nothing is asked of a server yet."""
-    router = Router(urls=urls, secrets_file=secrets_file, environ=environ, timeout_s=choice.timeout_s)
-    return Models(router, choice)
+def open_models(
+    choice: Choice,
+    urls: Mapping[str, str],
+    secrets_file: Path,
+    environ: Mapping[str, str],
+    book: Book | None = None,
+    *,
+    trusted: Collection[str] = (),
+    people: People = Roster,
+) -> Models:
+    """The models that the settings name, their calls noted in ``book``; nothing is asked of a server yet.
+
+    Personal data is hidden from all but the ``trusted`` providers, that of ``people`` as well.
+    """
+    router = Router(
+        urls=urls,
+        secrets_file=secrets_file,
+        environ=environ,
+        trusted=trusted,
+        people=people,
+        timeout_s=choice.timeout_s,
+    )
+    return Models(router, choice, book)
 
 
 def _opened(router: Router, choice: Choice) -> ChatModel:

@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from workbench.errors import NotFoundError, ProviderError
+from workbench.errors import NotFoundError, ProviderError, ProviderTimeoutError
 from workbench.llm.chat import Ask, Finish, Usage
-from workbench.llm.server_chat import Piece, ServerChat
+from workbench.llm.server_chat import LOOK, Piece, ServerChat
 from workbench.outbound import Endpoint, Lines, Outbound, Patience, Secret
 
 URL = "http://127.0.0.1:11434"
 CLOUD_URL = "https://ollama.com"
+CLOUD_SUFFIX = ":cloud"
 GLANCE = Patience(timeout_s=0.5, connect_s=0.3, tries=1)
 """Patience for a look whether a server is there."""
 
@@ -46,6 +47,10 @@ class _Tags(msgspec.Struct):
     models: list[_Model]
 
 
+class _Shown(msgspec.Struct):
+    remote_host: str = ""
+
+
 class OllamaChat(ServerChat):
     """The models of one Ollama server: thinking off, the finish reason from ``done_reason``.
 
@@ -54,6 +59,37 @@ class OllamaChat(ServerChat):
     """
 
     path = "/api/chat"
+    more_context = "Ask for less, or give the model more: OLLAMA_CONTEXT_LENGTH, or num_ctx in its Modelfile."
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._elsewhere: dict[str, bool] = {}
+
+    def models(self, *, patience: Patience = LOOK) -> list[str]:
+        """Names of the models that are there, ``:latest`` left out. Raises as `ChatModel` does."""
+        try:
+            found = self.server.get("/api/tags", _Tags, patience=patience).models
+        except NotFoundError as error:
+            raise self._not_ollama("/api/tags") from error
+        return sorted(model.name.removesuffix(":latest") for model in found)
+
+    def is_elsewhere(self, model: str) -> bool:
+        """Whether this server passes requests for ``model`` on to another: Ollama's cloud models have an entry on this
+        machine too (``remote_host``). Asked once a model; true when it is there and cannot say.
+        """
+        if model.endswith((CLOUD_SUFFIX, "-cloud")):
+            return True
+        if model not in self._elsewhere:
+            look = Outbound(self.server.endpoint, patience=LOOK)
+            try:
+                self._elsewhere[model] = bool(look.post("/api/show", {"model": model}, _Shown).remote_host)
+            except NotFoundError:
+                return False
+            except ProviderError as error:
+                return bool(error.details) or isinstance(error, ProviderTimeoutError)
+            finally:
+                look.close()
+        return self._elsewhere[model]
 
     def _body(self, ask: Ask, *, stream: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -86,20 +122,23 @@ class OllamaChat(ServerChat):
         usage = Usage(answer.prompt_eval_count, answer.eval_count)
         return Piece(said.content, _FINISH.get(answer.done_reason, "other"), usage, last=True)
 
-    def _is_final(self, status: int, said: str) -> bool:  # noqa: ARG002
+    def _is_final(self, status: int, said: str) -> bool:
         # "model requires more system memory (5.6 GiB) than is available (3.1 GiB)" comes as a 500
-        return "system memory" in said or "context" in said
+        return status >= 500 and ("system memory" in said or "context" in said)
 
     def _missing(self, ask: Ask, error: LookupError) -> Exception:
         said = str(getattr(error, "details", {}).get("said", ""))
         if "model" not in said:
-            return ProviderError(
-                f"What answers at {self.server.endpoint.url} is not Ollama: it has no {self.path}.",
-                hint=f"Set the address of Ollama; it is {URL} unless it was changed.",
-            )
+            return self._not_ollama(self.path)
         pull = f"ollama pull {ask.model}" if self.server.endpoint.secret is None else "See the models at ollama.com."
         return NotFoundError(
             f"{self.server.endpoint.name} at {self.server.endpoint.url} has no model {ask.model!r}.", hint=pull
+        )
+
+    def _not_ollama(self, path: str) -> ProviderError:
+        return ProviderError(
+            f"What answers at {self.server.endpoint.url} is not Ollama: it has no {path}.",
+            hint=f"Set the address of Ollama; it is {URL} unless it was changed.",
         )
 
 
@@ -116,13 +155,8 @@ def local_models(url: str = URL, *, patience: Patience = GLANCE) -> list[str]:
 
     Raises ProviderError when there is no Ollama.
     """
-    server = Outbound(ollama_endpoint(url), patience=patience)
+    server = OllamaChat(ollama_endpoint(url), "ollama")
     try:
-        return sorted(model.name.removesuffix(":latest") for model in server.get("/api/tags", _Tags).models)
-    except NotFoundError as error:
-        raise ProviderError(
-            f"What answers at {url} is not Ollama: it has no /api/tags.",
-            hint=f"Set the address of Ollama; it is {URL} unless it was changed.",
-        ) from error
+        return server.models(patience=patience)
     finally:
         server.close()

@@ -14,8 +14,8 @@ import msgspec
 
 from workbench.errors import NotFoundError
 from workbench.llm.chat import Ask, Finish, Usage
-from workbench.llm.server_chat import Piece, ServerChat
-from workbench.outbound import Lines
+from workbench.llm.server_chat import LOOK, Piece, ServerChat
+from workbench.outbound import Lines, Patience
 
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "error": "error"}
 _DONE = b"[DONE]"
@@ -36,6 +36,7 @@ class _Choice(msgspec.Struct):
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cost: float | None = None
 
 
 class _Failure(msgspec.Struct):
@@ -49,10 +50,26 @@ class _Answer(msgspec.Struct):
     error: _Failure | str | None = None
 
 
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+OPENROUTER = "openrouter"
+"""The one provider that tells what an answer cost: ``usage.cost``, in credits of one US dollar (openrouter.ai/docs)."""
+
+
 class OpenAIChat(ServerChat):
     """The models of one server that speaks OpenAI's protocol; the key goes as ``Authorization: Bearer``."""
 
     path = "/chat/completions"
+
+    def models(self, *, patience: Patience = LOOK) -> list[str]:
+        """Names of the models that are there. Raises as `ChatModel` does."""
+        return sorted(model.id for model in self.server.get("/models", _Models, patience=patience).data)
 
     def _body(self, ask: Ask, *, stream: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -64,6 +81,8 @@ class OpenAIChat(ServerChat):
         }
         if stream:
             body["stream_options"] = {"include_usage": True}
+        if self.name == OPENROUTER:
+            body["usage"] = {"include": True}
         return {**body, "response_format": {"type": "json_object"}} if ask.as_json else body
 
     def _whole(self, ask: Ask, cancel: threading.Event | None) -> Piece:
@@ -89,7 +108,7 @@ class OpenAIChat(ServerChat):
         if answer.error is not None:
             failure = answer.error if isinstance(answer.error, _Failure) else _Failure(answer.error)
             raise self.server.failure(failure.message, failure.code if isinstance(failure.code, int) else 502)
-        usage = Usage(answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else None
+        usage = self._usage(answer.usage) if answer.usage else None
         if not answer.choices:
             return Piece(usage=usage)
         choice = answer.choices[0]
@@ -97,6 +116,10 @@ class OpenAIChat(ServerChat):
         finish = _FINISH.get(choice.finish_reason, "other") if choice.finish_reason else None
         thinking = bool(said.reasoning or said.reasoning_content)
         return Piece(said.content or "", finish, usage, thinking=thinking)
+
+    def _usage(self, said: _Usage) -> Usage:
+        cost = said.cost if self.name == OPENROUTER else None
+        return Usage(said.prompt_tokens, said.completion_tokens, cost)
 
     def _missing(self, ask: Ask, error: LookupError) -> Exception:
         said = str(getattr(error, "details", {}).get("said", "")) or "nothing more"

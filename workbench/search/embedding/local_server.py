@@ -11,21 +11,15 @@ from __future__ import annotations
 
 import hmac
 import json
-import socketserver
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from workbench.errors import WorkbenchError
+from workbench.outbound.loopback import JSON, MIB, Loopback
 from workbench.search.embedding.embed import Embedder
-
-_MAX_BODY = 64 << 20
-_IDLE_S = 60.0
-_JSON = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,13 @@ class Reply:
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": _JSON})
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": JSON})
+    stream: ClassVar[bool] = False
+
+    @property
+    def parts(self) -> Iterator[bytes | None]:
+        """The body at once."""
+        return iter([self.body])
 
 
 Fault = Callable[[Reply], Reply | None]
@@ -83,16 +83,18 @@ def alter(change: Callable[[list[Any]], list[Any]]) -> Fault:
     return altered
 
 
-class LocalServer:
+class LocalServer(Loopback):
     """Serves ``embedder`` on a free loopback port from ``start`` (or ``with``) until ``close``.
 
     ``model`` is the name it goes by (default: the embedder's); ``window_words`` makes it refuse (or, as Ollama does
     unless told not to, cut) longer texts; ``key`` is what OpenAI's route wants as ``Authorization: Bearer <key>``. Each
-    request for embeddings uses up one of ``faults``; ``requests`` lists the texts of each one that was understood. Only
-    this machine can reach it.
+    request for embeddings uses up one of ``faults``; ``requests`` lists the texts of each one that was understood.
     """
 
+    max_body = 64 * MIB
+
     def __init__(self, embedder: Embedder, *, model: str = "", window_words: int = 0, key: str = "") -> None:
+        super().__init__()
         self.embedder, self.model = embedder, model or embedder.name
         self.window_words, self.key = window_words, key
         self.faults: deque[Fault] = deque()
@@ -100,39 +102,6 @@ class LocalServer:
         self.most_at_once = 0
         self._at_once = 0
         self._counting = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Base address for Ollama's protocol."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def openai_url(self) -> str:
-        """Base address for OpenAI's protocol."""
-        return f"{self.url}/v1"
-
-    def start(self) -> Self:
-        """Begin to answer."""
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop answering and break off open connections; a second call does nothing."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-        self._server.break_off()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def answer(self, method: str, path: str, body: bytes, authorization: str) -> Reply | None:
         """The answer to one request, faults applied; None: break off."""
@@ -216,80 +185,6 @@ class LocalServer:
             self.requests.append(texts)
         vectors: list[list[float]] = self.embedder.embed(texts, side="document").tolist()
         return vectors
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self._open: set[Any] = set()
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer asks the name service for this machine's name, which can take seconds and is not needed.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-
-    def break_off(self) -> None:
-        for request in tuple(self._open):
-            super().shutdown_request(request)
-
-
-def _handler(local: LocalServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = _IDLE_S
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def do_GET(self) -> None:
-            self._answer(b"")
-
-        def do_POST(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > _MAX_BODY:
-                self.close_connection = True
-                self._send(_json({"error": "a body of at most 64 MiB with its length is expected"}, 413))
-                return
-            self._answer(self.rfile.read(int(length)))
-
-        def _answer(self, body: bytes) -> None:
-            try:
-                reply = local.answer(
-                    self.command, self.path.partition("?")[0], body, self.headers.get("Authorization", "")
-                )
-            except Exception as error:  # noqa: BLE001 - a fault of the embedder is the client's to see, not the server's end
-                reply = _json({"error": f"{type(error).__name__} in the embedder"}, 500)
-            if reply is None:
-                self.close_connection = True
-                return
-            self._send(reply)
-
-        def _send(self, reply: Reply) -> None:
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
-            self.wfile.flush()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing: texts and addresses do not belong on the screen."""
-
-    return Handler
 
 
 def _json(answer: Any, status: int = 200) -> Reply:
