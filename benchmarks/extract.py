@@ -42,8 +42,11 @@ def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--quick", action="store_true", help="two seconds of it")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if asked.quick:
+        asked.seconds = 2.0
     rng, ends, slowest = random.Random(asked.seed), Counter[str](), 0.0
     until = time.monotonic() + asked.seconds
     while time.monotonic() < until:

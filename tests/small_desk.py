@@ -26,6 +26,9 @@ class Judged:
     def ok(self) -> bool:
         return not any(finding.severity == "error" for finding in self.findings)
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"ok": self.ok, "findings": [finding.to_dict() for finding in self.findings]}
+
 
 ROSTER = {
     f"W-{n}": {"name": f"Ann {n}", "city": "Gary" if n % 5 == 3 else CITY, "active": n % 5 != 4} for n in range(60)

@@ -94,6 +94,9 @@ NOTATIONS = {
     "across a quoted line break": "078-05-\r\n> 1120",
     "bare line break": "078 05\n1120",
     "zero-width space": "078\u200b-05-1120",
+    "over three lines": "078\n05\n1120",
+    "over three quoted lines": "078\r\n> 05 \r\n> 1120",
+    "over three lines with blank ones between": "078\n\n05\n\n1120",
 }
 
 
@@ -114,10 +117,12 @@ def test_nine_bare_digits_are_one_beside_its_name(word: str) -> None:
     assert refused(f"Her {word} 078051120") == {"ssn"}
 
 
-def test_nine_bare_digits_are_one_within_20_characters_only() -> None:
-    assert refused("ssn" + " " * 19 + "x078051120".replace("x", " ")) == {"ssn"}
-    assert refused("ssn" + " is not what this is all about: ".ljust(40, ".") + "078051120") == set()
-    assert refused("078051120 is the ssn") == {"ssn"}
+@pytest.mark.parametrize("said", ["ssn", "social security", "ss#"])
+def test_nine_bare_digits_are_one_within_20_characters_only(said: str) -> None:
+    assert refused(said + "." * 20 + "078051120") == {"ssn"}
+    assert refused(said + "." * 21 + "078051120") == set()
+    assert refused("078051120" + " " * 20 + said) == {"ssn"}
+    assert refused("078051120" + " " * 21 + said) == set()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,13 @@ def test_zips_employers_orders_and_workers_pass(text: str) -> None:
     assert refused(f"See {text} please.") == set()
 
 
+@pytest.mark.parametrize(
+    "text", ["1,078\n05\n1120", "078\n05\n1120.50", "2078\n05\n1120", "078\n05\n11201", "78\n05\n1120"]
+)
+def test_three_lines_of_other_numbers_pass(text: str) -> None:
+    assert refused(f"As counted:\n{text}\nThanks") == set()
+
+
 @pytest.mark.parametrize("field", ["to", "subject", "cc", "attachments"])
 def test_no_field_leaks(field: str) -> None:
     value: Any = [{"text": "SSN 078-05-1120"}] if field == "attachments" else "SSN 078-05-1120"
@@ -161,6 +173,19 @@ def test_a_finding_says_where_and_never_repeats_the_number() -> None:
     place = report.findings[0].evidence
     assert body[place["start"] : place["end"]] == "078-05-1120"
     assert "1120" not in json.dumps(report.to_dict()["findings"])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("my number 078-05-1120.", "078-05-1120"), ("is\u200b 078-05-1120", "078-05-1120")]
+)
+def test_a_place_in_another_field_is_a_place_in_its_text(value: str, said: str) -> None:
+    found = next(one for one in told("x", cc=value).findings if one.code == "ssn")
+    assert value[found.evidence["start"] : found.evidence["end"]] == said
+
+
+@pytest.mark.parametrize("field", [{"ssn": "078051120"}, {"ssn": 219099999}, {"078-05-1120": None}])
+def test_the_name_of_a_field_counts(field: dict[str, Any]) -> None:
+    assert [code for code, _ in errors(told("x", notes=field))] == ["ssn"]
 
 
 def test_a_client_is_not_told_the_pay() -> None:
@@ -193,6 +218,13 @@ def test_a_word_of_pay_near_an_amount_is_pay(text: str) -> None:
 )  # fmt: skip
 def test_what_states_no_pay_passes(text: str) -> None:
     assert refused(text) == set()
+
+
+def test_to_ask_for_money_one_must_not_say_pay() -> None:
+    """By the letter of the contract: a word of pay within 40 characters of an amount, whatever it means."""
+    assert refused("Please pay $1,250 by Friday.") == {"pay_rate"}
+    for text in ("Please settle the invoice of $1,250.", "We ask for payment of $1,250.", "Please pay invoice 1250."):
+        assert refused(text) == set()
 
 
 def test_the_word_counts_within_40_characters() -> None:

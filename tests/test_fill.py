@@ -131,11 +131,31 @@ def test_an_invented_worker_is_refused_and_real_ones_are_named() -> None:
     report = told(fills(1, 99812))
     assert errors(report) == [("phantom_id", "fills[1].candidate_id")]
     found = report.findings[0]
-    assert found.message.startswith("W-99812 is not on the roster; nearest active Forklift Operator in Joliet, IL: W-")
+    assert found.message.startswith("W-99812 is not on the roster; nearest active forklift operators in Joliet, IL: W-")
     assert set(found.nearest_valid) <= {"W-2", "W-3", "W-12"}
     assert "W-1" not in found.nearest_valid  # he is proposed already
     assert found.evidence["roster"] == "workers@12"
     assert told({"fills": [{"candidate_id": one, "name": "Ben Ortiz"} for one in found.nearest_valid]}).ok
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ({"role": "cnc operator"}, "nearest active CNC operators: W-5 Ed Stone."),
+        ({"role": "Tow Motor Driver", "city": "Gary"}, "there are no other active Tow Motor Drivers in Gary."),
+        ({"city": "Gary"}, "nearest active workers in Gary: W-6 Fay Wolf."),
+        ({"state": "OH"}, "there are no other active workers in OH."),
+    ],
+)
+def test_the_nearest_are_named_in_the_words_of_the_order(order: dict[str, Any], said: str) -> None:
+    assert told(fills(99812), order).findings[0].message == f"W-99812 is not on the roster; {said}"
+    assert "active" not in told(fills(99812), order, Desk()).findings[0].message
+
+
+def test_two_invented_workers_are_not_offered_the_same_one_first() -> None:
+    report = told({"fills": [{"candidate_id": f"W-{n}", "name": "Alex Nobody"} for n in (99812, 98812)]})
+    taken = [found.nearest_valid[0] for found in report.findings if found.code == "phantom_id"]
+    assert told({"fills": [{"candidate_id": one, "name": "Ben Ortiz"} for one in taken]}).ok
 
 
 def test_who_has_the_name_is_the_nearest() -> None:
@@ -331,9 +351,17 @@ def test_what_could_not_be_checked_is_said() -> None:
 
 def test_layers_come_in_order_whatever_is_found_first() -> None:
     artifact = {"fills": [*fills(2, 4)["fills"], {"candidate_id": "W-1"}]}
-    order = ORDER | {"target_count": 2, "blacklist": ["2"]}
+    # That the client is none is found behind whom the order rules out, and is of the layer before.
+    order = ORDER | {"target_count": 2, "blacklist": ["2"], "must_not": ["W-2"], "client_id": "CL-404"}
     layers = [found.layer for found in told(artifact, order).findings if found.severity == "error"]
-    assert layers == ["Schema", "Completeness", "Consistency", "Policy"]
+    assert layers == ["Schema", "Completeness", "Consistency", "Consistency", "Policy", "Policy"]
+
+
+def test_consistency_is_told_in_the_order_of_the_contract() -> None:
+    artifact = {"fills": [*fills(1, 1, 99812)["fills"], {"candidate_id": "W-4", "name": "Di Marsh"}]}
+    said = [found.code for found in told(artifact, {"city": "Gary", "state": "IN", "role": "Welder"}).findings]
+    own = ["inactive", "city_mismatch", "state_mismatch", "role_mismatch"]
+    assert [code for code in said if code != "not_checked"] == ["duplicate_id", "phantom_id", *own[1:], *own[1:], *own]
 
 
 @pytest.mark.parametrize(
@@ -440,9 +468,9 @@ def test_the_drafts_of_the_scenarios_get_their_verdict(scenario: Any, wb: Workbe
 
 def test_an_order_in_other_words_is_compared_by_trade(wb: Workbench) -> None:
     fill = {"fills": [{"candidate_id": "W-1", "name": "Janice Fischer"}]}  # a forklift operator in Joliet
-    assert wb.validate("fill", fill, {"role": "tow motor driver"}, today=TODAY).ok
+    assert wb.validate("fill", fill, {"role": "tow motor driver", "city": "Joliet"}, today=TODAY).ok
     for other in ("CNC Operator", "Warehouse Associate", "registered nurse", "no trade at all"):
-        report = wb.validate("fill", fill, {"role": other}, today=TODAY)
+        report = wb.validate("fill", fill, {"role": other, "city": "Joliet"}, today=TODAY)
         assert errors(report) == [("role_mismatch", "fills[0].candidate_id")]
 
 
@@ -458,7 +486,7 @@ def test_a_new_snapshot_is_read_and_a_missing_column_is_no_check(tmp_path: Path)
         assert not wb.validate("fill", fill).ok
         csv.write_text("worker_id,name,city\nW-1,Ana,Joliet\nW-2,Ben,Joliet\n")
         wb.ingest(csv, "workers", mode="replace")
-        report = wb.validate("fill", fill, {"client_id": "CL-1"})
+        report = wb.validate("fill", fill, {"client_id": "CL-1", "city": "Joliet"})
         assert report.ok
         assert any("no dataset do_not_return" in found.message for found in report.findings)
 
@@ -466,7 +494,7 @@ def test_a_new_snapshot_is_read_and_a_missing_column_is_no_check(tmp_path: Path)
 def test_the_command_exits_1_when_refused_and_prints_the_same_object(lake: Path, tmp_path: Path) -> None:
     good, order = tmp_path / "fill.json", tmp_path / "order.json"
     good.write_text(json.dumps(fills_of("W-1", "Janice Fischer")), encoding="utf-8-sig")
-    order.write_text(json.dumps({"role": "Forklift Operator", "target_count": 1}))
+    order.write_text(json.dumps({"role": "Forklift Operator", "city": "Joliet", "target_count": 1}))
     run = CliRunner()
     line = ["--context", str(order), "--json", "--lake", str(lake)]
     done = run.invoke(app, ["validate", "fill", str(good), *line])
@@ -493,3 +521,10 @@ def test_a_social_security_number_in_any_field_is_refused(where: str) -> None:
     assert "9999" not in json.dumps(report.to_dict())
     proposal["fills"][0][where] = ["works hard", "call 312-555-0134"]
     assert told(proposal).ok
+
+
+@pytest.mark.parametrize(
+    "more", [{"ssn": "219099999"}, {"ssn": 219099999}, {"note": "219\n09\n9999"}, {"219-09-9999": {}}]
+)
+def test_a_social_security_number_is_refused_by_the_name_of_its_field_and_over_lines(more: dict[str, Any]) -> None:
+    assert [code for code, _ in errors(told({"fills": [fills(1)["fills"][0] | more]}))] == ["ssn"]

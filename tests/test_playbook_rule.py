@@ -87,6 +87,13 @@ def test_the_fingerprint_is_there(fingerprint: Any) -> None:
     assert errors(told({"fingerprint": fingerprint})) == [("missing_field", "fingerprint")]
 
 
+@pytest.mark.parametrize("field", ["operation", "fingerprint", "endorsed_names", "note"])
+def test_a_social_security_number_is_not_remembered(field: str) -> None:
+    said = "fill: Welder x2, 219-09-9999"
+    report = told({field: ["Ana Díaz", said] if field == "endorsed_names" else said})
+    assert errors(report) == [("ssn", "endorsed_names[1]" if field == "endorsed_names" else field)]
+
+
 @pytest.mark.parametrize("artifact", [None, [], "fill: x"])
 def test_an_artifact_is_an_object(artifact: Any) -> None:
     assert errors(judge("playbook", artifact, today=TODAY)) == [("bad_artifact", "artifact")]

@@ -108,6 +108,14 @@ def test_the_nearest_are_active_as_wanted_and_not_taken() -> None:
     assert people.near(asked[:1], Wanted(role="Pilot"), same_text) == [()]
 
 
+def test_who_is_first_for_one_is_not_first_for_the_next() -> None:
+    people = roster(worker_id=[10, 11, 12, 13], name=["Ana", "Ben", "Cy", "Di"])
+    near = people.near([("W-1", "Nobody"), ("W-1", "Nobody"), ("W-1", "Ana")], Wanted(), same_text)
+    assert len({each[0].id for each in near[:2]}) == 2
+    assert near[2][0].id == "W-10"  # who has the name comes first all the same
+    assert all(len({one.id for one in each}) == 3 for each in near)
+
+
 def test_full_names_are_known_exactly() -> None:
     people = roster(worker_id=[1, 2, 3], name=["Ana Díaz", None, "Ben Ortiz"])
     assert people.called(["Ben Ortiz", "ana díaz", "Ben"]) == ("Ben Ortiz",)

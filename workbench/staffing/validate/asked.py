@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
+from workbench.staffing.roles import read_trades
 from workbench.staffing.validate.report import Finding, error
 
 
@@ -31,9 +33,21 @@ class FillContext:
 
     @property
     def says(self) -> str:
-        """Who is wanted, in words: "Forklift Operator in Joliet, IL"."""
+        """Who is wanted, in words: "forklift operators in Joliet, IL"."""
         place = ", ".join(one for one in (self.city, self.state) if one)
-        return " ".join(part for part in (self.role or "worker", f"in {place}" if place else "") if part)
+        who = plural(self.role) if self.role else "workers"
+        return f"{who} in {place}" if place else who
+
+
+def plural(role: str) -> str:
+    """How clients order several of a role ("forklift operators"); one that the packaged table lacks just gets an s."""
+    low = " ".join(role.split()).casefold()
+    return _plurals().get(low) or (role if low.endswith("s") else f"{role}s")
+
+
+@cache
+def _plurals() -> dict[str, str]:
+    return {role.name.casefold(): role.plurals[0] for role in read_trades().roles}
 
 
 class _Reader:

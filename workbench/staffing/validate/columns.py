@@ -36,6 +36,23 @@ class Coded:
         """A column that is not there: null in every row, without memory for each."""
         return cls(np.broadcast_to(np.int16(-1), (count,)), (None,))
 
+    @classmethod
+    def always(cls, value: str, count: int) -> Coded:
+        """The same text in every row, without memory for each."""
+        return cls(np.broadcast_to(np.int16(0), (count,)), (value, None))
+
+    def beside(self, other: Coded) -> Coded:
+        """These rows, then those of another."""
+        first = len(self.values) - 1
+        moved = np.where(other.codes < 0, -1, other.codes.astype(np.int32) + first)
+        values = (*self.values[:-1], *other.values)
+        small = np.int16 if len(values) < 2**15 else np.int32
+        return Coded(np.concatenate([self.codes, moved]).astype(small), values)
+
+    def taken(self, rows: NDArray[np.int64]) -> Coded:
+        """Some rows, in that order."""
+        return Coded(self.codes[rows], self.values)
+
     def __getitem__(self, row: int) -> str | None:
         return self.values[int(self.codes[row])]
 

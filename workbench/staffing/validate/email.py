@@ -12,11 +12,10 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, Literal, cast
 
-from workbench.pii.ssn import find_ssns
-from workbench.pii.stretches import stretches
 from workbench.staffing.validate.ids import normal_id
 from workbench.staffing.validate.message import Part, main_part, parts
 from workbench.staffing.validate.names import fold_name, same_name
+from workbench.staffing.validate.numbers import HIDDEN, find_numbers
 from workbench.staffing.validate.pay import find_statements
 from workbench.staffing.validate.records import Desk
 from workbench.staffing.validate.report import Finding, Layer, error
@@ -134,12 +133,10 @@ def _check_length(artifact: Mapping[str, Any], subject: str, body: str) -> Itera
 
 
 def _check_ssn(part: Part) -> Iterator[Finding]:
-    """No finding repeats the number: reports are logged, and read by models."""
-    for stretch in stretches(part.plain, part.low):
-        for span in find_ssns(stretch):
-            path, place = part.place(span.start, span.end)
-            said = f"{path} holds a number that looks like a social security number (characters {place['start']} to"
-            yield error("ssn", path, f"{said} {place['end']}).", got="•••-••-••••", expected="none", evidence=place)
+    for start, end in find_numbers(part):
+        path, place = part.place(start, end)
+        said = f"{path} holds a number that looks like a social security number (characters {place['start']} to"
+        yield error("ssn", path, f"{said} {place['end']}).", got=HIDDEN, expected="none", evidence=place)
 
 
 def _check_pay(part: Part, asked: MessageContext) -> Iterator[Finding]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from workbench.pii.kinds import Kind
-from workbench.pii.spans import find
 from workbench.staffing.validate.asked import FillContext, read_fill_context
 from workbench.staffing.validate.ids import normal_id
 from workbench.staffing.validate.names import is_called, same_name
+from workbench.staffing.validate.numbers import check_numbers
 from workbench.staffing.validate.policy import check_policy
 from workbench.staffing.validate.records import Desk
 from workbench.staffing.validate.report import Finding, error
@@ -49,29 +48,7 @@ def check_fill(artifact: Any, context: Any, desk: Desk, today: date) -> Iterator
     yield from _check_order(there, asked, desk)
     yield from _check_excluded(there, asked)
     yield from check_policy([(fill.path, worker) for fill, worker in there], asked, desk, today)
-    yield from _check_texts(artifact)
-
-
-def _check_texts(artifact: Mapping[str, Any]) -> Iterator[Finding]:
-    """No text of a proposal, in whatever field a model put it, may hold a social security number."""
-    for path, text in _texts("", artifact):
-        if any(span.kind == Kind.SSN for span in find(text)):
-            said = f"{path} holds a number that looks like a social security number."
-            yield error("ssn", path, said, got="•••-••-••••", expected="none")
-
-
-def _texts(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every text of a JSON value with its place, names of fields included."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            place = f"{path}.{name}" if path else str(name)
-            yield (f"{path or 'artifact'} (the name of a field)", str(name))
-            yield from _texts(place, inner)
-    elif isinstance(value, list):
-        for n, inner in enumerate(value):
-            yield from _texts(f"{path}[{n}]", inner)
-    elif isinstance(value, str):
-        yield path, value
+    yield from check_numbers(artifact)
 
 
 def _no_fills(artifact: Any) -> Finding:
@@ -198,10 +175,10 @@ def _refused(
     *,
     expected: Any = None,
 ) -> Finding:
-    hint = ""
-    if near:
-        named = [f"{one.id} {one.name or ''}".strip() for one in near]
-        hint = f"; nearest active {asked.says}: {', '.join(named)}"
+    named = [f"{one.id} {one.name or ''}".strip() for one in near]
+    hint = f"; nearest active {asked.says}: {', '.join(named)}" if near else ""
+    if not near and evidence["roster"]:
+        hint = f"; there are no other active {asked.says}"
     ids = [one.id for one in near]
     return error(code, path, f"{said}{hint}.", got=got, expected=expected, nearest_valid=ids, evidence=evidence)
 

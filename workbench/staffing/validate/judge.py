@@ -9,6 +9,7 @@ from typing import Any
 from workbench.errors import InvalidError, NotFoundError
 from workbench.staffing.validate.email import ORDER, check_email
 from workbench.staffing.validate.fill import check_fill
+from workbench.staffing.validate.numbers import hide_numbers
 from workbench.staffing.validate.playbook import check_playbook
 from workbench.staffing.validate.records import Desk
 from workbench.staffing.validate.report import LAYERS, Finding, Layer, Report, error, in_order
@@ -52,9 +53,9 @@ def judge(kind: str, artifact: Any, context: Any = None, *, desk: Desk = EMPTY, 
     check_kind(kind)
     day = today or datetime.now().astimezone().date()
     check, layers = _CHECKS[kind]
-    asked = effective_context(artifact, context)
     verdict = None
     try:
+        asked = effective_context(artifact, context)
         before = digest(artifact), digest(asked)
         findings = list(check(artifact, asked, desk, day))
         if context is not None and isinstance(artifact, Mapping) and _differs(artifact.get("_context"), context):
@@ -67,7 +68,7 @@ def judge(kind: str, artifact: Any, context: Any = None, *, desk: Desk = EMPTY, 
     except Exception as crash:  # noqa: BLE001 - a validator that crashes must refuse, whatever went wrong in it
         said = f"The {kind} validator crashed ({type(crash).__name__}); what it cannot judge does not pass."
         judged = (error("validator_crashed", "artifact", said, evidence={"crash": str(crash)[:500]}),)
-    return Report(kind, judged, verdict)
+    return Report(kind, tuple(map(hide_numbers, judged)), verdict)
 
 
 def _differs(own: Any, given: Any) -> bool:

@@ -1,4 +1,8 @@
-"""Statements of pay: a word of pay within 40 characters of an amount."""
+"""Statements of pay: a word of pay within 40 characters of an amount.
+
+"Please pay $1,250" is one too, by the letter of the contract: no pattern can tell what is owed to us from what somebody
+earns, and a wrong refusal costs a word ("the invoice is $1,250", "payment of $1,250" pass), a leak the client.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workbench.staffing.validate.names import fold_name
+from workbench.staffing.validate.numbers import check_numbers
 from workbench.staffing.validate.report import Finding, error
 
 _PREFIX = "fill:"
@@ -29,6 +30,7 @@ def check_playbook(artifact: Any, context: Any) -> Iterator[Finding]:
     target, problems = _target(artifact, context)
     yield from problems
     yield from _check_names(artifact.get("endorsed_names"), target)
+    yield from check_numbers(artifact)
 
 
 def _check_operation(operation: Any) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,9 +74,38 @@ class Records:
         """Where a row stands: the snapshot and its texts."""
         return {"dataset": self.snapshot, **{name: column[row] for name, column in self.texts.items()}, **more}
 
+    def beside(self, other: Records) -> Records:
+        """These rows and others of the same shape; the evidence of each names the snapshot that it is from."""
+        mine, its = self.index.keys, other.index.keys
+        if mine.dtype.kind != its.dtype.kind:  # numbers here and texts there: a number's text is its normal form
+            mine, its = mine.astype(np.bytes_), its.astype(np.bytes_)
+        keys = np.concatenate([mine, its])
+        order = np.argsort(keys, kind="stable")
+        names = dict.fromkeys((*self.texts, *other.texts))
+        texts = {name: _both(self, other, name).taken(order) for name in names}
+        texts["dataset"] = _sources(self).beside(_sources(other)).taken(order)
+        days = {name: np.concatenate([self.days[name], other.days[name]])[order] for name in self.days}
+        index = IdIndex(keys[order], np.arange(len(keys)))
+        return Records(f"{self.snapshot} {other.snapshot}", index, texts, days)
+
+    def excusing(self, rows: Collection[int], day: str) -> Records:
+        """The same, with some rows dated so long ago, in the column ``day``, that they forbid nothing any more."""
+        moved = self.days[day].copy()
+        moved[list(rows)] = LONG_AGO
+        return replace(self, days={**self.days, day: moved})
+
     def knows(self, column: str, value: str) -> bool:
         """Whether a column of texts has this value in any row, but for case."""
         return any(one is not None and same_text(one, value) for one in self.texts[column].values)
+
+
+def _both(one: Records, other: Records, name: str) -> Coded:
+    parts = [records.texts.get(name) or Coded.unknown(len(records.index.keys)) for records in (one, other)]
+    return parts[0].beside(parts[1])
+
+
+def _sources(records: Records) -> Coded:
+    return records.texts.get("dataset") or Coded.always(records.snapshot, len(records.index.keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +142,4 @@ class Desk:
     def snapshots(self) -> tuple[str, ...]:
         """The versions of everything but the roster."""
         sources = (self.credentials, self.assignments, self.do_not_return, self.submissions, self.clients)
-        return tuple(one.snapshot for one in sources if one is not None)
+        return tuple(dict.fromkeys(name for one in sources if one is not None for name in one.snapshot.split()))

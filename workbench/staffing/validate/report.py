@@ -53,6 +53,10 @@ CODES: Mapping[str, Layer] = {
     "excluded_by_order": "Policy",
     "ssn": "Policy",
     "pay_rate": "Policy",
+    "rule_rejected": "Policy",
+    "rule_blocked": "Policy",
+    "rule_crashed": "Policy",
+    "rule_redacted": "Policy",
     "not_checked": "Policy",
     "validator_crashed": "Policy",
 }

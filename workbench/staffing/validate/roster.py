@@ -170,19 +170,28 @@ class Roster:
         for row, name in zip(pool, names, strict=True):
             if name and row in labels:
                 called.setdefault(_plain(name), []).append(row)
-        return [self._nearest(id_, called.get(_plain(name), []), labels) for id_, name in asked]
+        heads: set[int] = set()
+        return [self._nearest(id_, called.get(_plain(name), []), labels, heads) for id_, name in asked]
 
     def called(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the full names, compared with case, that somebody on the roster has. Some milliseconds."""
         asked = pa.array(list(dict.fromkeys(names)), pa.string())
         return tuple(self.names.filter(pc.is_in(self.names, value_set=asked)).unique().to_pylist())
 
-    def _nearest(self, id_: str, namesakes: Sequence[int], labels: Mapping[int, str]) -> tuple[Worker, ...]:
+    def _nearest(
+        self, id_: str, namesakes: Sequence[int], labels: Mapping[int, str], heads: set[int]
+    ) -> tuple[Worker, ...]:
+        """``heads``: who came first for another id already. A model takes the first of each list, and the same worker
+        twice would be refused again; only a namesake comes first all the same.
+        """
         from rapidfuzz import process  # only a refusal needs it
         from rapidfuzz.distance import DamerauLevenshtein
 
-        like = process.extract(id_.upper(), labels, scorer=DamerauLevenshtein.distance, limit=_NEAREST)
-        rows = [*dict.fromkeys([*namesakes, *(row for _, _, row in like)])][:_NEAREST]
+        most = _NEAREST + len(heads)
+        like = process.extract(id_.upper(), labels, scorer=DamerauLevenshtein.distance, limit=most)
+        free = sorted((row for _, _, row in like), key=heads.__contains__)
+        rows = [*dict.fromkeys([*namesakes, *free])][:_NEAREST]
+        heads.update(rows[:1])
         return tuple(self._worker(row, self.names[row].as_py(), 1) for row in rows)
 
     def _pool(self, wanted: Wanted, same_role: SameRole) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.errors import InvalidError
 
-VERSION = "1"
+VERSION = "2"
 """Of the rules; raised whenever a rule changes, so that an old verdict can be told from a new one."""
 
 
