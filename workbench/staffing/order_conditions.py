@@ -17,11 +17,17 @@ from workbench.lake.tables.manifest import Column, Manifest
 from workbench.lake.tables.mapping import literal, quote
 from workbench.staffing.order_fields import SHIFT_WORDS
 from workbench.staffing.orders import Order, OrderSearch
+from workbench.staffing.outcomes import BOOKS, FORM, PITCHES
 from workbench.staffing.roles import read_trades
 from workbench.staffing.shifts import SHIFTS, offers_shift_sql
 
 PITCH_BLOCKS_DAYS = 90
 """So long a client who was shown a worker is not shown him again (staffing.md, Validators)."""
+OUTCOMES = FORM.dataset
+_PLACED = (
+    f"t.outcome = {literal(BOOKS)} AND (t.order_id, t.worker, t.step) IN "
+    f"(SELECT (o.order_id, o.worker, max(o.step)) FROM {OUTCOMES} AS o GROUP BY o.order_id, o.worker)"
+)
 _BREAK = r"[;,|/\n]"
 _SHORT_LAST = re.compile(r"(\S{2,})\s+([^\W\d_])\.?")
 _SHORT_FIRST = re.compile(r"([^\W\d_])\.?\s+(\S{2,})")
@@ -143,24 +149,36 @@ class Desk:
     def _booked(self) -> Iterator[Made]:
         if self.search.start is None:
             return
-        if not self._has("assignments", "start", "end"):
-            yield self._no_dataset("Who is booked", "assignments")
-            return
         last = self.order.end.value if self.order.end else self.search.start
         ends = f'coalesce(try_cast(t."end" AS DATE) >= {_sql(self._day)}, true)'
-        sql = f"try_cast(t.start AS DATE) <= {_sql(last)} AND {ends}"
-        when = f"on {self._say(self._day)}"
-        if self.search.shift and self._has("assignments", "shift"):
-            sql += f" AND coalesce(t.shift = {literal(self.search.shift)}, true)"
+        days = f"try_cast(t.start AS DATE) <= {_sql(last)} AND {ends}"
+        shift = f" AND coalesce(t.shift = {literal(self.search.shift)}, true)" if self.search.shift else ""
+        parts, when = [], f"on {self._say(self._day)}"
+        if not self._has("assignments", "start", "end"):
+            yield self._no_dataset("Who is booked", "assignments")
+        elif shift and self._has("assignments", "shift"):
             when = f"for {SHIFT_WORDS[self.search.shift]} {when}"
-        yield Condition("booked", f"not booked {when}", self._not_among("assignments", sql))
+            parts.append(self._not_among("assignments", f"{days}{shift}"))
+        else:
+            parts.append(self._not_among("assignments", days))
+        if self._has(OUTCOMES, "order_id", "worker", "outcome", "start", "end", "shift", "step"):
+            parts.append(self._not_among(OUTCOMES, f"{days}{shift} AND {_PLACED}"))
+        if parts:
+            yield Condition("booked", f"not booked {when}", " AND ".join(parts))
 
     def _pitched(self) -> Iterator[Made]:
-        if not self.search.client_id or not self._has("submissions", "client_id", "at"):
+        if not self.search.client_id:
             return
-        since = self.today - timedelta(days=PITCH_BLOCKS_DAYS)
-        sql = self._not_among("submissions", f"{self._ours()} AND try_cast(t.at AS DATE) >= {_sql(since)}")
-        yield Condition("pitched", f"not shown to {self._client} since {self._say(since)}", sql)
+        since, parts = self.today - timedelta(days=PITCH_BLOCKS_DAYS), []
+        if self._has("submissions", "client_id", "at"):
+            recent = f"{self._ours()} AND try_cast(t.at AS DATE) >= {_sql(since)}"
+            parts.append(self._not_among("submissions", recent))
+        if self._has(OUTCOMES, "client_id", "outcome", "happened_at"):
+            shown = f"t.outcome IN ({', '.join(map(literal, sorted(PITCHES)))}) AND CAST(t.happened_at AS DATE)"
+            parts.append(self._not_among(OUTCOMES, f"{self._ours()} AND {shown} >= {_sql(since)}"))
+        if parts:
+            name = f"not shown to {self._client} since {self._say(since)}"
+            yield Condition("pitched", name, " AND ".join(parts))
 
     def _last_time(self) -> Iterator[Made]:
         if not (self.search.last_time and self.search.client_id):
