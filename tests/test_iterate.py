@@ -14,7 +14,7 @@ from small_desk import ROSTER, STOCK, TASK, Judged, go, judge, proposed
 
 from workbench.errors import InvalidError, ProviderError, RateLimitedError, RejectedError
 from workbench.llm.asking import FINDINGS
-from workbench.llm.attempts import RAW_CHARS, Complaint, Limits, Run
+from workbench.llm.attempts import RAW_CHARS, Complaint, Limits, Ruled, Run
 from workbench.llm.chat import Ask, Completion, Usage
 from workbench.llm.lies import LIES, honest
 from workbench.llm.scripted import Breaks, Scripted
@@ -474,3 +474,76 @@ def test_an_error_that_no_item_is_to_blame_for_asks_for_all_of_it():
     model = Scripted(['{"people": []}', honest(STOCK)])
     assert go(model).accepted
     assert "the whole object" in model.asks[1].messages[-1].content
+
+
+# what a rule changes, and what no model can mend
+
+
+def masked(artifact: dict[str, Any]) -> Ruled:
+    """Judges what was proposed, and gives back all names as dots."""
+    covered = [{**fill, "name": "••"} if isinstance(fill, dict) else fill for fill in artifact.get("fills", [])]
+    return Ruled(judge(artifact), {**artifact, "fills": covered})
+
+
+def test_what_a_rule_masked_is_what_is_shown_kept_and_accepted():
+    model = Scripted([fills("W-0", "W-1", "W-99"), fills("W-2")])
+    run = go(model, validate=masked)
+    assert "Ann 0" not in model.asks[1].messages[2].content
+    assert not any("Ann 0" in row["raw"] for row in run.history), "nor in what is kept of the raw answer"
+    assert [fill["name"] for fill in run.require()["fills"]] == ["••"] * 3
+    assert [attempt.artifact["fills"][0]["name"] for attempt in run.attempts if attempt.artifact] == ["••"] * 2
+
+
+@pytest.mark.parametrize("code", ["validator_crashed", "rule_crashed", "rule_blocked"])
+def test_what_no_model_can_mend_ends_it_at_once(code):
+    refusal = Judged((Complaint(code, "No.", "fills[0].candidate_id"),))
+    run = go([honest(STOCK)] * 3, validate=lambda _artifact: refusal)
+    assert (run.stopped, len(run.attempts)) == ("validator_failed", 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "stopped"), [(KeyboardInterrupt(), "cancelled"), (ZeroDivisionError(), "model_failed")]
+)
+def test_whatever_breaks_a_run_its_line_is_written_first(error, stopped):
+    lines: list[Run] = []
+
+    def broken(_ask: Ask) -> str:
+        raise error
+
+    with pytest.raises(type(error)):
+        go(Scripted(broken), log=lines.append)
+    assert [(run.stopped, run.final_verdict, run.problem) for run in lines] == [
+        (stopped, "infra_error", type(error).__name__)
+    ]
+
+
+# what else is told
+
+
+def test_facts_are_told_and_the_context_is_not():
+    model = Scripted([honest(STOCK)])
+    go(model, task=replace(TASK, facts={"target_count": 3}, context={"blacklist": ["W-50"]}))
+    said = model.asks[0].messages[1].content
+    assert 'What is known: {"target_count": 3}' in said
+    assert "W-50" not in said
+
+
+def test_a_message_has_somebody_it_is_about_and_no_candidates():
+    model = Scripted(['{"to": "x", "body": "y"}'])
+    go(model, task=replace(TASK, kind="email"), validate=lambda _artifact: Judged(()))
+    assert "Whom the message is about:" in model.asks[0].messages[1].content
+
+
+def test_a_refusal_names_the_candidates_that_are_left():
+    model = Scripted([fills("W-0", "W-1", "W-99"), fills("W-2")])
+    go(model)
+    left = [str(row["candidate_id"]) for row in TASK.candidates[2:]]
+    assert model.asks[1].messages[-1].content.endswith(f"Candidates that you have not named yet: {', '.join(left)}.")
+
+
+def test_an_accepted_run_tells_artifact_and_validation():
+    told = go([honest(STOCK)]).to_dict()
+    assert (told["artifact"]["fills"], told["validation"]["ok"]) == (STOCK.good[:3], True)
+    refused = go([fills("W-99")] * 2).to_dict()
+    assert "artifact" not in refused
+    assert "validation" not in refused

@@ -1,20 +1,25 @@
-"""A thousand lying models, a thousand honest ones, a thousand that correct themselves."""
+"""A thousand lying models, a thousand honest ones, a thousand that correct themselves; in the loop and on a lake."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+import lake_desk
 import pytest
+from lake_desk import ORDER, TODAY, answering, open_desk
 from small_desk import FIT, STOCK, go, proposed
 
 from workbench.llm.attempts import Limits, Run
 from workbench.llm.chat import Ask
-from workbench.llm.lies import LIES, honest
+from workbench.llm.lies import LIES, Stock, all_lies, honest
 from workbench.llm.scripted import Scripted
 from workbench.llm.sessions import alarms, to_record
+from workbench.session import Workbench
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 
@@ -70,3 +75,73 @@ def test_a_thousand_models_that_correct_themselves_are_all_accepted():
     for seed in range(1000):
         lie = list(LIES)[seed % len(LIES)]
         assert true_of(go([LIES[lie](STOCK), honest(STOCK)]))
+
+
+# the same through wb.iterate, on a lake whose validators, rules and records judge; who fits is known by number
+
+
+@pytest.fixture(scope="module")
+def wb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    with open_desk(tmp_path_factory.mktemp("desk"), search_log="false") as wb:
+        yield wb
+
+
+REAL = lake_desk.STOCK
+GIVEN = [str(fill["candidate_id"]) for fill in REAL.good]
+GARBLES = ["{}", "```json\n{}\n```", "So: {} as asked.", "[{}]"]
+
+
+def ask(wb: Workbench, model: Any, **options: Any) -> Run:
+    return wb.iterate("fill", ORDER, model=model, candidates=GIVEN, today=TODAY, **options)
+
+
+def shuffled(rng: random.Random) -> Stock:
+    return replace(REAL, good=rng.sample(list(REAL.good), 8), phantom=f"W-{rng.randrange(60, 10**6)}")
+
+
+def a_true_fill(run: Run) -> bool:
+    """Three different people of those who fit, by number, and nothing beside them that a client must not read."""
+    chosen = proposed(run)
+    return len(set(chosen)) == 3 and set(chosen) <= set(GIVEN) and "219-09-9999" not in json.dumps(run.artifact)
+
+
+def test_a_thousand_lying_models_bring_no_ungrounded_fill_into_the_lake(wb):
+    """Another lie at every turn, each of all kinds at some time, garbled; now and then the truth among them."""
+    ended = []
+    for seed in range(1000):
+        rng, kinds = random.Random(seed), list(all_lies(REAL))
+
+        def turn(_ask: Ask, rng: random.Random = rng, kinds: list[str] = kinds, seed: int = seed) -> str:
+            stock = shuffled(rng)
+            lie = all_lies(stock)[kinds[(seed + rng.randrange(2)) % len(kinds)]]
+            return rng.choice(GARBLES).replace("{}", lie(stock))
+
+        ended.append(ask(wb, answering(turn), max_iterations=1 + seed % 3))
+    accepted = [run for run in ended if run.accepted]
+    assert all(map(a_true_fill, accepted))
+    assert len(accepted) < 250, "most lies end refused"
+    assert wb.logs.alarm() == []
+    told = wb.sql("SELECT final_verdict, count(*) AS n FROM iterate_sessions GROUP BY ALL").table.to_pylist()
+    counts = {row["final_verdict"]: row["n"] for row in told}
+    assert counts["accepted"] >= len(accepted)
+    assert sum(counts.values()) >= 1000, "each run has its line"
+
+
+def test_a_thousand_honest_models_are_all_accepted_on_the_lake(wb):
+    rng = random.Random(1)
+    for _ in range(1000):
+        said = rng.choice(GARBLES).replace("{}", honest(shuffled(rng)))
+        assert a_true_fill(ask(wb, Scripted([said])))
+
+
+@pytest.mark.parametrize("lie", [kind for kind in all_lies(REAL) if kind != "other name"])
+def test_each_lie_is_refused_on_the_lake_and_then_corrected(wb, lie):
+    run = ask(wb, Scripted([all_lies(REAL)[lie](REAL), honest(REAL)]))
+    assert run.attempts[0].status != "accepted"
+    assert a_true_fill(run)
+
+
+def test_another_name_than_the_rosters_is_only_a_warning(wb):
+    run = ask(wb, Scripted([LIES["other name"](REAL)]))
+    assert [(found.code, found.severity) for found in run.attempts[0].findings] == [("name_differs", "warning")]
+    assert a_true_fill(run)

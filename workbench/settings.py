@@ -54,6 +54,21 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _prices(text: str) -> dict[str, tuple[float, float]]:
+    """``kimi/k2=0.60:2.50`` and the like, with commas between."""
+    found = {}
+    for entry in _names(text):
+        model, equals, price = entry.rpartition("=")
+        prompt, colon, answer = price.partition(":")
+        if not (model.strip() and equals and colon):
+            raise ValueError
+        pair = float(prompt), float(answer)
+        if not all(0 <= one < float("inf") for one in pair):
+            raise ValueError
+        found[model.strip()] = pair
+    return found
+
+
 def _switch(text: str) -> bool:
     return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
         text.strip().casefold()
@@ -79,13 +94,19 @@ TABLE = (
     Setting("chat_timeout_s", 300.0, _seconds, "seconds a model may take for a whole answer"),
     Setting("chat_record", "", str, "a file to keep every exchange with a model in, word for word"),
     Setting("chat_replay", "", str, "a file of kept exchanges to answer from, without any model"),
+    Setting("chat_log", "true", _switch, "keep a ledger of calls as the dataset llm_calls: true or false"),
+    Setting("chat_log_text", "false", _switch, "keep prompts and answers in it too, personal data masked"),
+    Setting("chat_prices", "", _prices, "dollars for a million tokens, prompt:answer, as in kimi/k2=0.60:2.50, …"),
     Setting("ollama_cloud_url", "", str, "where Ollama's cloud answers; empty is its own address"),
     Setting("openrouter_url", "", str, "where OpenRouter answers; empty is its own address"),
     Setting("opencode_url", "", str, "where OpenCode answers; empty is its own address"),
     Setting("kimi_url", "", str, "where Kimi answers; empty is its own address"),
+    Setting("trusted_providers", "", _names, "providers that may see personal data; others get placeholders for it"),
     Setting("embed_cache", 10_000, _count, "vectors of queries kept in memory; 0 keeps none"),
     Setting("synonyms_file", "", str, "your own words for trades: a TOML or CSV file"),
+    Setting("truth_folder", "", str, "a folder of truth rules (.toml) that add to those built in; see lh rules"),
     Setting("search_log", "true", _switch, "keep a log of searches as the dataset searches: true or false"),
+    Setting("purpose", "", str, "why personal data is shown, for the log of such looks (dataset pii_access)"),
     Setting("user", "", str, "who writes, in the history of snapshots; empty is the login name"),
 )
 
@@ -110,13 +131,19 @@ class Settings:
     chat_timeout_s: float
     chat_record: str
     chat_replay: str
+    chat_log: bool
+    chat_log_text: bool
+    chat_prices: Mapping[str, tuple[float, float]]
     ollama_cloud_url: str
     openrouter_url: str
     opencode_url: str
     kimi_url: str
+    trusted_providers: tuple[str, ...]
     embed_cache: int
     synonyms_file: str
+    truth_folder: str
     search_log: bool
+    purpose: str
     user: str
     origins: Mapping[str, str]
 

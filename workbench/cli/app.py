@@ -35,7 +35,7 @@ COMMANDS = {
     "index": ("search", "Take in what is new in a dataset, so that the next search is fast at once."),
     "role": ("role", "Say which trade a role text means, and how that is known."),
     "chat": ("chat", "Ask a model once and print its answer; - reads the question from stdin."),
-    "models": ("models", "List who provides models, what each still lacks, and the models of this machine."),
+    "models": ("models", "List who provides models, what each lacks and may see, and the models of this machine."),
     "embed": ("embed", "Print the vectors of texts as JSON: the model, its dimension, and a vector per text."),
     "eval": (
         "evaluate",
@@ -54,6 +54,20 @@ COMMANDS = {
     "validate": (
         "validate",
         "Judge a proposed fill, email or playbook by roster and records; exit 1 when it is refused.",
+    ),
+    "shortlist": ("desk", "Put workers on the shortlist of an order, take them off, or show who is on it."),
+    "outcome": (
+        "desk",
+        "Record what became of a worker for an order, judged again first; without an outcome, show what is recorded.",
+    ),
+    "saved": ("desk", "List the saved searches, run one, save one, or drop one."),
+    "rules": (
+        "rules",
+        "List the truth rules in force, check a file of rules, or try the rules on a task; exit 1 when they refuse it.",
+    ),
+    "iterate": (
+        "iterate",
+        "Let a model propose and the validators decide, until it passes or the budget ends; exit 1 when it is refused.",
     ),
     "run": (
         "run",
@@ -150,7 +164,7 @@ def workbench(lake: str | None) -> Iterator[Workbench]:
     """The workbench that a command works on; its lake is named on stderr."""
     from workbench.session import connect
 
-    with connect(lake) as wb:
+    with connect(lake, door="cli") as wb:
         show.lake_line(wb.settings.lake, wb.settings.origins["lake"])
         yield wb
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,13 @@ from workbench.cli.progress import Bar
 from workbench.errors import InvalidError
 from workbench.lake.files.dialect import Overrides
 from workbench.lake.files.sources import Reading
-from workbench.lake.loading.rejects import covered
+from workbench.lake.loading.rejects import Rejected, covered
 from workbench.lake.loading.report import Report, Request
+from workbench.lake.shown import of as shown_of
 from workbench.pii import check_kind
+
+if TYPE_CHECKING:
+    from workbench.session import Workbench
 
 
 @app.command()
@@ -112,11 +116,18 @@ def rejects(
             show.line(f"{wb.lake.rejects_to_fix(name, out, snapshot):,} rows written to {out} as they came, not masked")
             show.line(f"mend them, then: lh rejects {name} --replay {out}")
         else:
-            found = wb.lake.rejects(name, snapshot)
-            tagged = {} if show_pii else wb.lake.get(name).pii
-            shown = found if show_pii else [replace(f, rows=covered(f.rows, tagged)) for f in found]
+            shown = _shown(wb, name, wb.lake.rejects(name, snapshot), show_pii=show_pii)
             rows = [{"snapshot": f.snapshot.version, **r} for f in shown for r in f.rows.to_pylist()]
             show.json_out(rows) if as_json else _rows_aside(name, rows)
+
+
+def _shown(wb: Workbench, name: str, found: list[Rejected], *, show_pii: bool) -> list[Rejected]:
+    """What is shown of rejected rows: masked, or as they are, and then the access log says so."""
+    manifest = wb.lake.get(name)
+    if not show_pii:
+        return [replace(one, rows=covered(one.rows, manifest.pii)) for one in found]
+    wb.logs.access.note(shown_of("rejects", [manifest], rows=sum(one.rows.num_rows for one in found)))
+    return found
 
 
 def _rows_aside(name: str, rows: list[dict[str, object]]) -> None:

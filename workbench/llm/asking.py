@@ -22,9 +22,16 @@ SHAPES: Mapping[str, str] = {
 }
 """What each kind of artifact looks like (contract: Validators)."""
 
+PEOPLE: Mapping[str, str] = {
+    "fill": "The candidates, one a line. Propose these and nobody else:",
+    "email": "Whom the message is about:",
+}
+"""What the rows are that a model is given; candidates, where a kind does not say."""
+
 QUOTED_CHARS = 16_000  # of the refused answer, about 4,000 tokens: as much as it may have been
 FINDINGS = 40  # told at once; more would bury the first
 NEAREST = 5
+FREE = 10
 
 
 def opening(task: Task) -> tuple[Message, ...]:
@@ -32,9 +39,10 @@ def opening(task: Task) -> tuple[Message, ...]:
     shape = SHAPES.get(task.kind)
     system = [task.system or SYSTEM, *([f"The object looks like this: {shape}"] if shape else [])]
     user = [task.prompt]
+    if task.facts:
+        user += ["", f"What is known: {_json(task.facts)}"]
     if task.candidates:
-        rows = (json.dumps(dict(row), ensure_ascii=False, default=str) for row in task.candidates)
-        user += ["", "The candidates, one a line. Propose these and nobody else:", *rows]
+        user += ["", PEOPLE.get(task.kind, PEOPLE["fill"]), *map(_json, task.candidates)]
     return Message("system", whole("\n".join(system))), Message("user", whole("\n".join(user)))
 
 
@@ -49,9 +57,13 @@ def again(
     lines = [f"- {_line(finding)}" for finding in errors[:FINDINGS]]
     if len(errors) > FINDINGS:
         lines.append(f"- and {len(errors) - FINDINGS} more.")
-    words = ["That was refused:", *lines, "", _request(keeping)]
+    words = ["That was refused:", *lines, "", _request(keeping), *_free(task, artifact)]
     refused = said[:QUOTED_CHARS] if said.strip() else "(no answer)"
     return *opening(task), Message("assistant", whole(refused)), Message("user", whole("\n".join(words)))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, default=str)
 
 
 def _request(keeping: Keeping | None) -> str:
@@ -63,6 +75,17 @@ def _request(keeping: Keeping | None) -> str:
         f'Answer with {{"{LIST}": […]}} that holds exactly {keeping.wanted} new '
         f"item{'' if keeping.wanted == 1 else 's'} in place of the refused ones, and nothing else."
     )
+
+
+def _free(task: Task, artifact: Mapping[str, Any] | None) -> Iterable[str]:
+    """Who is left to choose from: what a finding calls nearest need not be a candidate."""
+    items = (artifact or {}).get(LIST)
+    if not task.candidates or not isinstance(items, list):
+        return
+    there = {str(item.get(ID)) for item in items if isinstance(item, dict)}
+    free = [str(row[ID]) for row in task.candidates if ID in row and str(row[ID]) not in there]
+    if free:
+        yield f"Candidates that you have not named yet: {', '.join(free[:FREE])}."
 
 
 def _names(items: Iterable[Any]) -> Iterable[str]:

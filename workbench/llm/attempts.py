@@ -79,8 +79,19 @@ class Report(Protocol):
     def findings(self) -> Sequence[Finding]:
         """All findings, not the first alone."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
 
-Validate = Callable[[dict[str, Any]], Report]
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A report, and the artifact that it speaks of where that is not the one proposed: a rule masked something."""
+
+    report: Report
+    artifact: Mapping[str, Any]
+
+
+Validate = Callable[[dict[str, Any]], Report | Ruled]
 Ground = Callable[[dict[str, Any]], bool | None]
 """Whether every id of the artifact is on the roster, found by other means than the validator; None: does not apply."""
 
@@ -116,6 +127,7 @@ class Task:
     """What the model is asked for. ``kind`` names the artifact: fill, email, playbook.
 
     ``candidates``: the real people (or other rows) that it may propose, given to it one line each, in their order.
+    ``facts``: what else it is told. ``context``: what its answers are judged by, for the record; it is not told.
     """
 
     kind: str
@@ -123,6 +135,8 @@ class Task:
     model: str
     system: str = ""
     candidates: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] | None = None
     temperature: float = 0.2
     max_tokens: int = 4096
     trace_id: str = ""
@@ -229,16 +243,24 @@ class Run:
         return [attempt.to_dict() for attempt in self.attempts]
 
     def to_dict(self) -> dict[str, Any]:
-        """What is told of a run that was not accepted, or beside the artifact of one that was."""
+        """The contract's ``{artifact, validation, iterations, history, trace_id}``, the first two only when accepted,
+        and what else is known of the run.
+        """
+        won = {"artifact": self.artifact, "validation": self.report.to_dict()} if self.report is not None else {}
+        problem = {"problem": self.problem} if self.problem else {}
         return {
-            "kind": self.task.kind,
-            "stopped": self.stopped,
-            "final_verdict": self.final_verdict,
+            **won,
             "iterations": len(self.attempts),
             "history": self.history,
+            "trace_id": self.task.trace_id,
+            "kind": self.task.kind,
+            "model": self.task.model,
+            "stopped": self.stopped,
+            "final_verdict": self.final_verdict,
             "grounded_in_roster": self.grounded,
             "tokens": self.tokens,
-            "trace_id": self.task.trace_id,
+            "duration_ms": round(self.duration_s * 1000),
+            **problem,
         }
 
     def require(self) -> dict[str, Any]:

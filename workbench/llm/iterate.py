@@ -6,6 +6,7 @@ validator that raises, contradicts itself or says something that is not yes, and
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -25,6 +26,7 @@ from workbench.llm.attempts import (
     Ground,
     Limits,
     Report,
+    Ruled,
     Run,
     Status,
     Stopped,
@@ -40,7 +42,9 @@ from workbench.llm.scripted import tokens
 CONTEXT = "_context"
 """A key that a model may not set: it would choose what it is judged by."""
 CRASHED = "validator_crashed"
-"""The code of a finding that says that nothing was judged; the model cannot mend that."""
+"""The code of a finding that says that nothing was judged."""
+FINAL = {CRASHED, "rule_crashed", "rule_blocked"}
+"""Codes that no model can mend: asking again would only cost."""
 POLL_S = 0.05
 """How soon a cancel is seen in the pauses of a model under a budget of seconds."""
 
@@ -68,7 +72,8 @@ def iterate(
     also when the model's server fails. ``clock``: seconds; a budget of seconds also ends an answer under way.
 
     Raises InvalidError for a fill without ``ground`` and for what no model can be asked. Passes on what the model
-    raises (ProviderError and its kind, NotFoundError, ConfigError) after ``log``, the attempts so far in its details.
+    raises (ProviderError and its kind, NotFoundError, ConfigError) after ``log``, the attempts so far in its details,
+    and KeyboardInterrupt, which is logged as cancelled.
     """
     if task.kind == "fill" and ground is None:
         raise InvalidError(
@@ -79,19 +84,22 @@ def iterate(
     task = task if task.trace_id else replace(task, trace_id=uuid.uuid4().hex)
     judge = _Judge(validate, ground, needs_ground=task.kind == "fill")
     loop = _Loop(model, judge, task, limits or Limits(), cancel, clock, watch)
+    keep_line = log or (lambda _run: None)
     try:
         stopped = loop.go()
     except CancelledError:
         stopped = loop.interrupted()
     except WorkbenchError as error:
         run = loop.run("model_failed", problem=error.message)
-        if log is not None:
-            log(run)
+        keep_line(run)
         error.details = {**error.details, **run.to_dict()}
         raise
+    except BaseException as error:
+        by_hand = isinstance(error, KeyboardInterrupt)
+        keep_line(loop.run("cancelled" if by_hand else "model_failed", problem=type(error).__name__))
+        raise
     run = loop.run(stopped)
-    if log is not None:
-        log(run)
+    keep_line(run)
     return run
 
 
@@ -100,6 +108,7 @@ class _Ruling:
     """What became of an artifact. ``broken``: it could not be judged, so there is no use in asking again."""
 
     findings: tuple[Finding, ...]
+    artifact: dict[str, Any]
     report: Report | None = None
     grounded: bool | None = None
     broken: bool = False
@@ -117,8 +126,12 @@ class _Judge:
 
     def rule(self, judged: bytes) -> _Ruling:
         """Validator and roster each get a copy of their own, so that neither can change what was judged."""
+        proposed = msgspec.json.decode(judged)
         try:
-            report = self.validate(msgspec.json.decode(judged))
+            said = self.validate(msgspec.json.decode(judged))
+            report = said.report if isinstance(said, Ruled) else said
+            if isinstance(said, Ruled):
+                proposed = msgspec.json.decode(msgspec.json.encode(dict(said.artifact)))
             findings = tuple(report.findings)
             for finding in findings:
                 msgspec.convert((finding.code, finding.path, finding.message), tuple[str, str, str], strict=True)
@@ -126,26 +139,26 @@ class _Judge:
             errors = [finding for finding in findings if finding.severity == "error"]
             ok = report.ok
         except Exception as error:  # noqa: BLE001 - a validator that crashes has passed nothing
-            return _failed(f"The validator failed: {type(error).__name__}: {error}")
+            return _failed(proposed, f"The validator failed: {type(error).__name__}: {error}")
         if ok is False and errors:
-            return _Ruling(findings, broken=any(finding.code == CRASHED for finding in errors))
+            return _Ruling(findings, proposed, broken=any(finding.code in FINAL for finding in errors))
         if ok is not True or errors:
-            return _failed(f"The validator contradicts itself: ok is {ok!r} with {len(errors)} errors.")
-        return self._on_roster(judged, report, findings)
+            return _failed(proposed, f"The validator contradicts itself: ok is {ok!r} with {len(errors)} errors.")
+        return self._on_roster(proposed, report, findings)
 
-    def _on_roster(self, judged: bytes, report: Report, findings: tuple[Finding, ...]) -> _Ruling:
+    def _on_roster(self, proposed: dict[str, Any], report: Report, findings: tuple[Finding, ...]) -> _Ruling:
         try:
-            grounded = None if self.ground is None else self.ground(msgspec.json.decode(judged))
+            grounded = None if self.ground is None else self.ground(copy.deepcopy(proposed))
         except Exception as error:  # noqa: BLE001 - an id that could not be looked up is not known to be on the roster
-            return _failed(f"The roster could not be asked: {type(error).__name__}: {error}")
+            return _failed(proposed, f"The roster could not be asked: {type(error).__name__}: {error}")
         if grounded is True or (grounded is None and not self.needs_ground):
-            return _Ruling(findings, report, grounded)
+            return _Ruling(findings, proposed, report, grounded)
         said = "The validator passed an artifact that names people who are not on the roster."
-        return _failed(said, "not_grounded")
+        return _failed(proposed, said, "not_grounded")
 
 
-def _failed(message: str, code: str = CRASHED) -> _Ruling:
-    return _Ruling((Complaint(code, whole(message)),), broken=True)
+def _failed(proposed: dict[str, Any], message: str, code: str = CRASHED) -> _Ruling:
+    return _Ruling((Complaint(code, whole(message)),), proposed, broken=True)
 
 
 @dataclass(slots=True)
@@ -262,8 +275,10 @@ class _Loop:
     def _judged(self, made: Attempt, answer: dict[str, Any]) -> Attempt:
         proposed = {key: value for key, value in answer.items() if key != CONTEXT}
         judged = msgspec.json.encode(merge(self.keeping, proposed) if self.keeping else proposed)
-        artifact = msgspec.json.decode(judged)
         self.ruling = ruling = self.judge.rule(judged)
+        artifact = ruling.artifact
+        if artifact != msgspec.json.decode(judged):  # a rule covered something: it must not stand in the history either
+            made = replace(made, raw=whole(msgspec.json.encode(artifact).decode()))
         diff = () if self.before is None else changes(self.before, artifact)
         self.before = artifact
         self.keeping = None if ruling.passed else keep(artifact, ruling.findings)

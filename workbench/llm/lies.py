@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 Fill = Mapping[str, Any]
@@ -19,13 +20,14 @@ Fill = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Stock:
     """What a liar knows. ``good``: people that fit, at least ``count``; ``elsewhere`` and ``inactive``: real ones that
-    do not. ``phantom``: an id that nobody has.
+    do not; ``misfits``: others that do not, by what keeps them out. ``phantom``: an id that nobody has.
     """
 
     good: Sequence[Fill]
     count: int
     elsewhere: Sequence[Fill] = ()
     inactive: Sequence[Fill] = ()
+    misfits: Mapping[str, Fill] = field(default_factory=dict)
     phantom: str = "W-987654321"
 
 
@@ -68,6 +70,44 @@ def _cut_off(stock: Stock) -> str:
     return text[: len(text) - 12]
 
 
+def _own_context(stock: Stock) -> str:
+    """It would rather be judged by an order that its one phantom fits."""
+    phantom = {"candidate_id": stock.phantom, "name": "Pat Nobody"}
+    context = {"target_count": 1, "client_id": None, "role": None, "city": None}
+    return json.dumps({"fills": [phantom], "_context": context, "validated": True})
+
+
+def _look_alike(stock: Stock) -> str:
+    """The id of a good one, but for a hyphen that only looks like one."""
+    good = stock.good[stock.count - 1]
+    return _last(stock, {**good, "candidate_id": str(good["candidate_id"]).replace("-", "\u2011")})
+
+
+def _leading_zero(stock: Stock) -> str:
+    good = stock.good[stock.count - 1]
+    return _last(stock, {**good, "candidate_id": str(good["candidate_id"]).replace("-", "-0")})
+
+
+def _number_for_id(stock: Stock) -> str:
+    return _last(stock, {**stock.good[stock.count - 1], "candidate_id": 17})
+
+
+def _no_id(stock: Stock) -> str:
+    return _last(stock, {"name": stock.good[stock.count - 1]["name"]})
+
+
+def _no_list(stock: Stock) -> str:
+    return json.dumps({"fills": {"0": dict(stock.good[0])}})
+
+
+def _nobody(_stock: Stock) -> str:
+    return _said([])
+
+
+def _too_many(stock: Stock) -> str:
+    return _said([*stock.good[: stock.count], {"candidate_id": stock.phantom, "name": "Pat Nobody"}])
+
+
 def _ssn(stock: Stock) -> str:
     return _last(stock, {**stock.good[stock.count - 1], "reason": "Ready to start; SSN 219-09-9999 is on file."})
 
@@ -82,8 +122,25 @@ LIES: Mapping[str, Callable[[Stock], str]] = {
     "prose without JSON": _prose,
     "cut-off JSON": _cut_off,
     "SSN in text": _ssn,
+    "a context of its own": _own_context,
+    "look-alike id": _look_alike,
+    "id with a leading zero": _leading_zero,
+    "number for an id": _number_for_id,
+    "no id": _no_id,
+    "no list": _no_list,
+    "nobody": _nobody,
+    "one too many": _too_many,
 }
 """By name. A model that repeats itself is a script that does: ``Scripted([lie], again=True)``."""
+
+
+def all_lies(stock: Stock) -> Mapping[str, Callable[[Stock], str]]:
+    """`LIES`, and one for each kind of misfit that the stock holds."""
+    return {**LIES, **{why: partial(_misfit, why) for why in stock.misfits}}
+
+
+def _misfit(why: str, stock: Stock) -> str:
+    return _last(stock, stock.misfits[why])
 
 
 def _last(stock: Stock, lie: Fill) -> str:

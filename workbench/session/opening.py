@@ -13,18 +13,23 @@ from workbench.session.workbench import Workbench
 
 
 def connect(
-    lake: str | Path | None = None, *, environ: Mapping[str, str] | None = None, folder: Path | None = None, **more: Any
+    lake: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    door: str = "python",
+    **more: Any,
 ) -> Workbench:
     """Open a workbench on a lake: a folder or ``s3://bucket/prefix``; by default the one that ``lh config`` names.
 
-    ``more`` are settings by name (see ``lh config``). Nothing is created before something is written. Raises
-    ConfigError for a setting that is unknown or means nothing.
+    ``more`` are settings by name (see ``lh config``); ``door`` is what the access log calls the way in. Nothing is
+    created before something is written. Raises ConfigError for a setting that is unknown or means nothing.
     """
     env = os.environ if environ is None else environ
     asked = {"lake": None if lake is None else str(lake)} | more
     settings = settings_table.load(asked, env, folder or Path.cwd())
     _check_lake(settings.lake)
-    return Workbench(settings, env)
+    return Workbench(settings, env, door)
 
 
 def _check_lake(url: str) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from workbench.lake.lake import Lake
 from workbench.search.answer import Results
-from workbench.search.corpora import OnEmbed
 from workbench.search.journal import Journal, SearchEntry
 from workbench.search.searcher import Searcher
 from workbench.search.trade_roles import Trades
@@ -26,6 +25,8 @@ class Searching:
     searcher: Searcher
     trades: Callable[[], Trades]
     journal: Journal | None
+    _known: dict[str, Known] = field(default_factory=dict)
+    """What orders are read with, under the version of the clients that it knows."""
 
     def search(self, query: str, options: Mapping[str, Any]) -> Results:
         """The best rows, noted; options as in `Searcher.search`."""
@@ -35,30 +36,26 @@ class Searching:
 
     def read(self, text: str, today: date) -> tuple[Order, ...]:
         """The orders in a coordinator's text; its relative days count from ``today``."""
-        return tuple(read_orders(text, today, Known.packaged(known_clients(self.lake), self._title)))
+        clients = self.lake.catalog.find("clients")
+        version = f"{clients.version} {clients.created_at}" if clients else ""
+        known = self._known.get(version)
+        if known is None:
+            known = Known.packaged(known_clients(self.lake), self._title)
+            self._known.clear()
+            self._known[version] = known
+        return tuple(read_orders(text, today, known))
 
-    def answer(
-        self,
-        text: str,
-        today: date | None,
-        k: int | None,
-        *,
-        dataset: str,
-        show_pii: bool,
-        on_progress: OnEmbed | None,
-    ) -> tuple[OrderAnswer, ...]:
-        """The workers for each order in a text, noted. Raises as `search_order` does."""
+    def answer(self, text: str, today: date | None, k: int | None, **options: Any) -> tuple[OrderAnswer, ...]:
+        """The workers for each order in a text, noted. Options and errors as those of `search_order`."""
         day = today or local_today()
-        found = [
-            search_order(
-                self.searcher, self.lake, order, day, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress
-            )
-            for order in self.read(text, day)
-        ]
-        return tuple(
-            replace(one, results=self._noted(one.results, one.criteria, one.position)) if one.results else one
-            for one in found
-        )
+        return tuple(self.filled(order, day, k, **options) for order in self.read(text, day))
+
+    def filled(self, order: Order, today: date, k: int | None, **options: Any) -> OrderAnswer:
+        """The workers for one order, noted."""
+        found = search_order(self.searcher, self.lake, order, today, k, **options)
+        if found.results is None:
+            return found
+        return replace(found, results=self._noted(found.results, found.criteria, found.position))
 
     def _noted(self, found: Results, criteria: Mapping[str, Any], position: str = "") -> Results:
         """The same answer with its entry in the search log; without, where there is none."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.lake.tables.catalog import Catalog
     from workbench.lake.tables.manifest import Manifest
     from workbench.lake.tables.storage import Storage
+    from workbench.llm.attempts import Run
     from workbench.llm.models import Models
     from workbench.search.answer import Results, WhyNot
     from workbench.search.corpora import OnEmbed
@@ -40,9 +41,14 @@ if TYPE_CHECKING:
     from workbench.search.named.store import VectorStore
     from workbench.search.searcher import Searcher
     from workbench.search.trade_roles import Trades
+    from workbench.session.desk import OrderDesk
     from workbench.session.folders import Folders
+    from workbench.session.judging import Judging
+    from workbench.session.logs import Logs
     from workbench.session.searching import Searching
+    from workbench.staffing.desk import OrderRef, Recorded, SavedSearch, Shortlist, WorkerRef
     from workbench.staffing.order_search import OrderAnswer
+    from workbench.staffing.outcomes import Outcome
     from workbench.staffing.validate.desks import LakeDesk
     from workbench.staffing.validate.report import Report as Verdict
     from workbench.trades.roles import RoleMatch
@@ -51,8 +57,8 @@ if TYPE_CHECKING:
 class Workbench:
     """Everything that is open, for one lake. Use it as a context manager, or call `close`."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, environ: Mapping[str, str], door: str = "python") -> None:
+        self.settings, self._door = settings, door
         self._environ = environ
 
     @cached_property
@@ -83,7 +89,17 @@ class Workbench:
             by=s.user or login(),
             loading=Limits(memory_mb=s.ingest_memory_mb, threads=s.threads),
             asking=Limits(memory_mb=s.memory_mb, threads=s.threads),
+            noting=lambda shown: self.logs.access.note(shown),  # noqa: PLW0108 - opened by the first note
         )
+
+    @cached_property
+    def logs(self) -> Logs:
+        """What is noted of calls of models, runs of the loop and looks at personal data, each a dataset."""
+        from workbench.session.folders import login
+        from workbench.session.logs import Logs, Who
+
+        who = Who(self.settings.user or login(), self._door, self.settings.purpose)
+        return Logs(lambda: self.lake, self.folders.state, who, lambda: self.journal)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -129,12 +145,15 @@ class Workbench:
         """Chat with models by name, and who provides them: ``wb.llm.chat("…", model="kimi/k2").text``."""
         from workbench.llm.models import Choice, open_models
         from workbench.llm.router import PROVIDERS
+        from workbench.session.people import KnownPeople
 
         s = self.settings
         record, replay = (Path(name).expanduser() if name else None for name in (s.chat_record, s.chat_replay))
         urls = {row.prefix: getattr(s, f"{row.prefix}_url") for row in PROVIDERS}
         choice = Choice(s.chat_model, s.chat_fallback, record, replay, s.chat_timeout_s)
-        return open_models(choice, urls, Path(s.secrets_file).expanduser(), self._environ)
+        people, file = KnownPeople(lambda: self.lake), Path(s.secrets_file).expanduser()
+        gate: dict[str, Any] = {"trusted": s.trusted_providers, "people": people}
+        return open_models(choice, urls, file, self._environ, self.logs.book(s), **gate)
 
     @cached_property
     def trades(self) -> Trades:
@@ -205,9 +224,10 @@ class Workbench:
         from workbench.lake.sql.engine import Watch
         from workbench.lake.sql.query import Access
 
-        return self.lake.sql(
-            sql, params, access=Access(row_cap=row_cap, show_pii=show_pii), watch=watch or Watch(timeout_s=timeout_s)
-        )
+        self.logs.settle(sql)
+        access, watch = Access(row_cap=row_cap, show_pii=show_pii), watch or Watch(timeout_s=timeout_s)
+        with self.logs.looking("sql", sql, shown=show_pii) as look:
+            return look.saw(self.lake.sql(sql, params, access=access, watch=watch))
 
     def check(
         self,
@@ -235,6 +255,7 @@ class Workbench:
 
         ``frames``: name → DataFrame, Arrow table or relation that it may read beside the datasets. Raises as `sql`.
         """
+        self.logs.settle(str(sql))
         return self.lake.relation(sql, params, frames=frames, show_pii=show_pii)
 
     def save(
@@ -248,7 +269,8 @@ class Workbench:
 
     def search(self, query: str, **options: Any) -> Results:
         """The best rows for ``query``, each with its reasons; options as in `Searcher.search`."""
-        return self.searching.search(query, options)
+        with self.logs.looking("search", query, shown=options.get("show_pii", False)) as look:
+            return look.saw(self.searching.search(query, options))
 
     def chosen(self, search_id: str, ids: Sequence[int | str]) -> None:
         """Note in the search log which of the ids that a search showed were chosen (``Results.search_id``)."""
@@ -269,7 +291,9 @@ class Workbench:
 
         Relative days count from ``today``. Raises as `search_order` does.
         """
-        return self.searching.answer(text, today, k, dataset=dataset, show_pii=show_pii, on_progress=on_progress)
+        asked: dict[str, Any] = {"dataset": dataset, "show_pii": show_pii, "on_progress": on_progress}
+        with self.logs.looking("order", text, shown=show_pii) as look:
+            return look.saw(self.searching.answer(text, today, k, **asked))
 
     @cached_property
     def validators(self) -> LakeDesk:
@@ -278,13 +302,54 @@ class Workbench:
 
         return LakeDesk(self.lake, self.role)
 
+    @cached_property
+    def judging(self) -> Judging:
+        """Truth rules, then validators: how everything is judged."""
+        from workbench.session.judging import Judging
+
+        folder = self.settings.truth_folder
+        return Judging(self.validators, Path(folder).expanduser() if folder else None)
+
     def validate(self, kind: str, artifact: Any, context: Any = None, *, today: date | None = None) -> Verdict:
-        """All that is wrong with a proposed fill, email or playbook; see `staffing.validate.judge.judge`."""
-        return self.validators.judge(kind, artifact, context, today=today)
+        """All that is wrong with a proposed fill, email or playbook: by the truth rules, then by the validators.
+
+        The verdict holds for what was judged; with Redact rules that is ``judging.judge(…).artifact``.
+        """
+        return self.judging.judge(kind, artifact, context, today=today).report
+
+    def iterate(self, kind: str, prompt: str, **options: Any) -> Run:
+        """Let a model propose and the validators decide, again and again; options as in `session.iterating.iterate`."""
+        from workbench.session.iterating import iterate
+
+        return iterate(self, kind, prompt, **options)
+
+    @cached_property
+    def desk(self) -> OrderDesk:
+        """Shortlists, outcomes and saved searches: what is done with orders all day."""
+        from workbench.session.desk import OrderDesk
+
+        return OrderDesk(self.lake, self.validators, lambda: self.judging, self.search, self.chosen)
+
+    def shortlist(self, order: OrderRef, workers: Sequence[WorkerRef] = (), **options: Any) -> Shortlist:
+        """Put workers on the shortlist of an order, or without workers show it; see `OrderDesk.shortlist`."""
+        return self.desk.shortlist(order, workers, **options)
+
+    def record_outcome(self, order: OrderRef, worker: WorkerRef, outcome: str, **options: Any) -> Recorded:
+        """What became of a worker for an order, once, after the validators have looked again; see `Recorder.record`."""
+        return self.desk.recorder.record(order, worker, outcome, **options)
+
+    def outcomes(self, order: OrderRef | None = None, worker: str | int | None = None) -> tuple[Outcome, ...]:
+        """What was recorded, the earliest first: of an order, of a worker, of both, or all of it."""
+        return self.desk.recorder.outcomes(order, worker)
+
+    def save_search(self, name: str, query: str, *, replace: bool = False, **options: Any) -> SavedSearch:
+        """Keep a search under a name, with its options as in `search`: ``wb.desk.run_saved(name)`` runs it again."""
+        return self.desk.searches.save(name, query, options, replace=replace)
 
     def why_not(self, row: int | str, query: str, **options: Any) -> WhyNot:
         """Why a row is not among the hits of a search, and what would bring it in; see `Searcher.why_not`."""
-        return self.searcher.why_not(row, query, **options)
+        with self.logs.looking("why_not", f"{row}: {query}", shown=options.get("show_pii", False)):
+            return self.searcher.why_not(row, query, **options)
 
     def embed(self, texts: Sequence[str], *, side: Side = "query") -> NDArray[np.float32]:
         """Vectors of ``texts`` (n, d), float32, unit rows, through the cache. Raises as ``Embedder.embed`` does."""
@@ -300,13 +365,15 @@ class Workbench:
 
         found = self.lake.checks()
         dead = any(check.name == "storage" and check.failed for check in found)
-        return found if dead else [*found, *health.checks(self.catalog, self.folders.vectors)]
+        return found if dead else [*found, *health.checks(self.catalog, self.folders.vectors), *self.logs.checks()]
 
     def close(self) -> None:
         """Close what was opened. Nothing of the lake is held open, so forgetting to costs only memory.
 
-        What the search log has not yet put into the lake waits on this machine: no command waits for it.
+        What the logs have not yet put into the lake waits on this machine: no command waits for it.
         """
+        if "logs" in self.__dict__:
+            self.logs.close()
         if self.__dict__.get("journal"):
             self.journal.close(write=False)  # type: ignore[union-attr]
         for name in {"llm", "lake"} & self.__dict__.keys():
