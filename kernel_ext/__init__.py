@@ -1,4 +1,4 @@
-"""The notebook's door: ``%load_ext kernel_ext`` brings SQL, search and the lake's verbs as magics.
+"""The notebook's door: ``%load_ext kernel_ext`` brings SQL, search, models and the lake's verbs as magics.
 
 It holds nothing but one `Session` for each shell, and ``%unload_ext kernel_ext`` takes everything away again.
 """
@@ -70,6 +70,7 @@ def workbench() -> Workbench:
 def _magics() -> list[Any]:
     from kernel_ext.lake_magics import LakeMagics
     from kernel_ext.magics import SqlMagics
+    from kernel_ext.model_magics import ModelMagics
     from kernel_ext.search_magics import SearchMagics
 
-    return [SqlMagics, LakeMagics, SearchMagics]
+    return [SqlMagics, LakeMagics, SearchMagics, ModelMagics]

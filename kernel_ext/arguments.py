@@ -22,6 +22,8 @@ _FILES = frozenset({"file", "files", "path", "paths", "csv"})
 _CONDITIONS = frozenset({"sql", "condition", "where"})
 _COLUMNS = frozenset({"column", "columns", "key", "keys", "by"})
 _KINDS = ("bar", "line", "scatter", "hist")
+_VARIABLES = frozenset({"variable"})
+_ARTIFACTS = ("fill", "email", "playbook")
 _VALUES = frozenset({"city", "state", "role"})  # options named after the column whose values they take
 
 
@@ -133,6 +135,8 @@ class _Line:
             return None
         if name == "expectation":
             return self._expectation()
+        if name in _VARIABLES or name == "kind":
+            return list(self._plain(self.known.names() if name in _VARIABLES else _ARTIFACTS, "value"))
         verbs = list(self._plain(self.takes.verbs, "keyword")) if name == "verb" else []
         return verbs + (list(self._datasets()) if name in _DATASETS else [])
 
@@ -158,6 +162,8 @@ class _Line:
             return self._condition()
         if kind == "expectation":
             return self._expectation()
+        if kind in _VARIABLES:
+            return list(self._plain(self.known.names(), "value"))
         if option in _COLUMNS or kind.partition("=")[0] in _COLUMNS:
             fields = self.known.fields(self._dataset(), "") or ()
             return list(self._plain([f.name + "=" * ("=" in kind) for f in fields], "column", listed="," in kind))

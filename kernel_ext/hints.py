@@ -12,6 +12,7 @@ _COMMAND = re.compile(r"(?<![\w%!/])lh ([a-z]+)\b")
 _MAGIC = {
     "ingest": "%lhingest", "profile": "%lhprofile", "diff": "%lhdiff", "check": "%lhcheck", "history": "%lhhistory",
     "search": "%lhsearch", "ls": "%lh ls", "describe": "%lh describe", "sql": "%lhsql",
+    "chat": "%lhchat", "validate": "%lhvalidate", "iterate": "%lhiterate",
 }  # fmt: skip
 _QUOTED_SQL = re.compile(r"""(?<![\w%!/])lh sql (?:"([^"]*)"|'([^']*)')""")
 _NO_TABLE = re.compile(r"No dataset or table is named '(?P<name>\w+)'")

@@ -200,8 +200,14 @@ def _check_options() -> Options:
 
 
 def _history_options() -> Options:
-    options = Options("lhhistory", "The SQL asked in this session, and the searches of the lake's log; newest first.")
+    options = Options(
+        "lhhistory",
+        "The SQL asked in this session, and the searches of the lake's log; or another of its logs. Newest first.",
+    )
     options.add("-k", type=int, default=20, metavar="N", help="how many (20)")
     options.add("--sql", action="store_true", help="only SQL")
     options.add("--searches", action="store_true", help="only searches")
+    options.add("--calls", action="store_true", help="calls of models: tokens, cost, how they ended")
+    options.add("--sessions", action="store_true", help="runs of %%lhiterate: verdict, grounded or not")
+    options.add("--access", action="store_true", help="looks at personal data: who, what, through which door")
     return options

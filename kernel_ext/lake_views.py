@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kernel_ext import log_views
 from kernel_ext.bar import Bar
 from kernel_ext.demo import use_demo
 from kernel_ext.sheet import Checked, Lines, Sheet, printed, tabled, without_empty
@@ -267,13 +268,21 @@ def _kept(session: Session, ref: str, notes: list[str]) -> Sheet:
 
 
 def history(session: Session, asked: Namespace) -> Sheet:
-    """What was asked, newest first: SQL of this session, searches of the whole lake."""
-    from workbench.cli.history import searches
-
-    if asked.sql and asked.searches:
-        raise InvalidError("--sql and --searches exclude each other.", hint="Without either both are shown.")
+    """What was asked, newest first: SQL of this session, searches of the whole lake; or one of its other logs."""
+    chosen = [name for name in ("sql", "searches", *log_views.VIEWS) if getattr(asked, name)]
+    if len(chosen) > 1:
+        said = f"--{chosen[0]} and --{chosen[1]} exclude each other."
+        raise InvalidError(said, hint="Without any, SQL and searches are shown.")
     if asked.k < 1:
         raise InvalidError(f"-k {asked.k}: at least one is needed.", hint="-k 20")
+    if chosen and chosen[0] in log_views.VIEWS:
+        return log_views.log(session, chosen[0], asked.k)
+    return _asked(session, asked)
+
+
+def _asked(session: Session, asked: Namespace) -> Sheet:
+    from workbench.cli.history import searches
+
     wb = session.wb
     moved = asked.sql or wb.journal is None or wb.journal.flush()
     found = [] if asked.sql else [_search_row(row) for row in searches(wb, asked.k)]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 KINDS = ("bar", "line", "scatter", "hist")
-_BARE = re.compile(r"%%lhsql(?:\s|$)")
+_BARE = re.compile(r"%%lh(?:sql|chat|validate|iterate)(?:\s|$)")
 _ONE_OF = ("to", "plot", "save", "explain", "profile")
 
 
@@ -93,7 +93,7 @@ class SqlMagics(Magics):
 
 
 def with_a_body(lines: list[str]) -> list[str]:
-    """A step of IPython's reading of cells: ``%%lhsql`` alone gets an empty line below it.
+    """A step of IPython's reading of cells: ``%%lhsql`` (and our other cells) alone gets an empty line below it.
 
     IPython refuses a cell magic without one before the magic is asked, also for ``--help``.
     """

@@ -32,7 +32,8 @@ class Options:
     Namespace(dataset='workers', k=3)
     """
 
-    def __init__(self, name: str, about: str, *, epilog: str = "") -> None:
+    def __init__(self, name: str, about: str, *, epilog: str = "", mixed: bool = False) -> None:
+        self._mixed = mixed  # the words of an argument may stand before, between and after the options
         self._parser = _Parser(
             prog=name if name.startswith("%") else f"%{name}",
             description=about,
@@ -55,7 +56,11 @@ class Options:
         if _HELP & set(words):
             sys.stdout.write(self.help())
             return None
-        return self._parser.parse_args(words)
+        if not self._mixed:
+            return self._parser.parse_args(words)
+        # argparse would make this text itself, and forget that our names hold a percent sign.
+        self._parser.usage = self._parser.usage or self._parser.format_usage()[len("usage: ") :].replace("%", "%%")
+        return self._parser.parse_intermixed_args(words)
 
     def read_sql(self, line: str) -> tuple[argparse.Namespace | None, str]:
         """Options, and the statement that follows them on the line, as typed: its quotes are SQL's own.

@@ -157,11 +157,11 @@ def find(session: Session, search: Search, *, open_why: bool = False) -> Hits:
     wb = session.wb
     with Bar(session.shell, "search") as bar:
         return hits.find(
-            wb, search, open_why=open_why, on_progress=_embedding(bar, lambda: wb.lake.get(search.dataset).row_count)
+            wb, search, open_why=open_why, on_progress=embedding(bar, lambda: wb.lake.get(search.dataset).row_count)
         )
 
 
-def _embedding(bar: Bar, rows: Callable[[], int]) -> Callable[[Any], None]:
+def embedding(bar: Bar, rows: Callable[[], int]) -> Callable[[Any], None]:
     """Shows on ``bar`` how far an intake is; ``rows`` says, when there is one, of how many rows."""
     total: list[int] = []
 

@@ -77,7 +77,7 @@ class Session:
         """Work on another lake from now on; None is the one that the settings name."""
         from workbench.session import Workbench, connect
 
-        opened = lake if isinstance(lake, Workbench) else connect(lake)
+        opened = lake if isinstance(lake, Workbench) else connect(lake, door="notebook")
         self.close()
         self._wb = opened
 
@@ -196,6 +196,32 @@ def _pressed_once() -> Iterator[None]:
         if time.monotonic() - pressed_at > IMPATIENCE_S:
             pressed_at = time.monotonic()
             raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def stop_sets(cancel: threading.Event) -> Iterator[None]:
+    """The stop button inside asks the work to end itself, so that it can say how far it came.
+
+    Pressed again later, because the work does not listen, it breaks it off as everywhere.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed_at = 0.0
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed_at
+        if cancel.is_set() and time.monotonic() - pressed_at > IMPATIENCE_S:
+            raise KeyboardInterrupt
+        pressed_at = pressed_at or time.monotonic()
+        cancel.set()
 
     signal.signal(signal.SIGINT, press)
     try:

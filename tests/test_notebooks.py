@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NAMES = {"tour", "ingest_and_query", "search_and_why"}
+NAMES = {"tour", "ingest_and_query", "search_and_why", "validate_and_iterate"}
 ADDRESS = re.compile(r"\b(?:https?|ftp|git\+\w+)://\S+", re.IGNORECASE)
 LOADS = "%load_ext kernel_ext"
 
