@@ -1,4 +1,4 @@
-"""Secrets, names and worker ids of the corpus of `pii_corpus`, in each notation; the numbers are in `_pii_values`."""
+"""Secrets, names and worker ids of the corpus of `_pii_corpus`, in each notation; the numbers are in `_pii_values`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The templates of the corpus of `pii_corpus`, written by hand; ``<<slot>>`` is filled there.
+"""The templates of the corpus of `_pii_corpus`, written by hand; ``<<slot>>`` is filled there.
 
 A line of ``%%`` parts two templates. They are halved by the digest of their text, group by group: do not look here when
 a pattern is changed, the half that is held out is among them.

@@ -1,6 +1,6 @@
-"""The values of the corpus of `pii_corpus`: each kind in each notation, the roster, and what only looks like one.
+"""The values of the corpus of `_pii_corpus`: each kind in each notation, the roster, and what only looks like one.
 
-The formats and where they come from are in the docstring of `pii_corpus`. Nothing here is anybody's: numbers are drawn
+The formats and where they come from are in the docstring of `_pii_corpus`. Nothing here is anybody's: numbers are drawn
 at random from what is kept for fiction and for tests where there is such a range.
 """
 

@@ -1,4 +1,4 @@
-"""What only looks like personal data in the corpus of `pii_corpus`, and what may be masked or not."""
+"""What only looks like personal data in the corpus of `_pii_corpus`, and what may be masked or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal data found in the labelled texts of `pii_corpus`, ours against Presidio's pattern recognisers, in one run.
+"""Personal data found in the labelled texts of `_pii_corpus`, ours against Presidio's pattern recognisers, in one run.
 
 Ours is `workbench.pii.find` with the roster; theirs are the recognisers of presidio-analyzer that work by pattern
 (US_SSN, US_ITIN, PHONE_NUMBER, EMAIL_ADDRESS, CREDIT_CARD) with the context words around them, and a deny list that
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from pii_corpus import EITHER, HALVES, KINDS, Document, Label, corpus, roster
+from _pii_corpus import EITHER, HALVES, KINDS, Document, Label, corpus, roster
 
 from workbench.pii import Kind, find, mask_text
 from workbench.pii.roster import Roster

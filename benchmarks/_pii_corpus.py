@@ -2,7 +2,7 @@
 
 Every text comes from a template written by hand and from values drawn by a seeded generator, so the exact characters
 of each value are known. The templates are halved once and for all by the digest of their text, kind by kind:
-``development`` is what patterns may be changed for, ``held_out`` is only counted. ``python benchmarks/pii_corpus.py``
+``development`` is what patterns may be changed for, ``held_out`` is only counted. ``python benchmarks/_pii_corpus.py``
 prints how many texts and values there are.
 
 The corpus was written before the masks of `workbench.pii` were read, from these descriptions of the formats:
