@@ -37,6 +37,7 @@ def order(
         int | None, typer.Option("-k", min=1, help="How many; else three for each place, at least 10.")
     ] = None,
     why: Annotated[bool, typer.Option("--why/--no-why", help="Say why each is there.")] = False,
+    model: Annotated[str, typer.Option(help="Model to read what the patterns leave: ollama/qwen3.")] = "",
     why_not: Annotated[str, typer.Option(help="Id of a worker: say what keeps him from this order.")] = "",
     show_pii: PiiOption = False,
     as_json: JsonOption = False,
@@ -49,7 +50,7 @@ def order(
             "The order is empty.", hint='lh order "3 forklift ops in Joliet, nights from Monday, OSHA-30"'
         )
     with workbench(lake) as wb, Bar() as bar:
-        found = wb.order(said, k=k, dataset=dataset, show_pii=show_pii, on_progress=embedding(bar))
+        found = wb.order(said, k=k, model=model, dataset=dataset, show_pii=show_pii, on_progress=embedding(bar))
         asked = [_asked(wb, one, why_not) for one in found] if why_not else []
     if as_json:
         more = [{"why_not": one.to_dict() if one else None} for one in asked] or [{} for _ in found]

@@ -8,10 +8,12 @@ from datetime import date
 from typing import Any
 
 from workbench.lake.lake import Lake
+from workbench.llm.chat import ChatModel
 from workbench.search.answer import Results
 from workbench.search.journal import Journal, SearchEntry
 from workbench.search.searcher import Searcher
 from workbench.search.trade_roles import Trades
+from workbench.session.order_help import completed
 from workbench.staffing.order_reader import read_orders
 from workbench.staffing.order_search import OrderAnswer, known_clients, local_today, search_order
 from workbench.staffing.orders import Known, Order
@@ -45,10 +47,24 @@ class Searching:
             self._known[version] = known
         return tuple(read_orders(text, today, known))
 
-    def answer(self, text: str, today: date | None, k: int | None, **options: Any) -> tuple[OrderAnswer, ...]:
-        """The workers for each order in a text, noted. Options and errors as those of `search_order`."""
+    def answer(
+        self,
+        text: str,
+        today: date | None,
+        k: int | None,
+        model: ChatModel | None = None,
+        name: str = "",
+        **options: Any,
+    ) -> tuple[OrderAnswer, ...]:
+        """The workers for each order in a text, noted. ``model``, of that ``name``, reads what the patterns leave.
+
+        Options and errors as those of `search_order`.
+        """
         day = today or local_today()
-        return tuple(self.filled(order, day, k, **options) for order in self.read(text, day))
+        orders = self.read(text, day)
+        if model is not None:
+            orders = tuple(completed(order, lambda words: self.read(words, day), model, name) for order in orders)
+        return tuple(self.filled(order, day, k, **options) for order in orders)
 
     def filled(self, order: Order, today: date, k: int | None, **options: Any) -> OrderAnswer:
         """The workers for one order, noted."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from workbench.session.folders import Folders
     from workbench.session.judging import Judging
     from workbench.session.logs import Logs
+    from workbench.session.people import KnownPeople
     from workbench.session.searching import Searching
     from workbench.staffing.desk import OrderRef, Recorded, SavedSearch, Shortlist, WorkerRef
     from workbench.staffing.order_search import OrderAnswer
@@ -99,7 +100,14 @@ class Workbench:
         from workbench.session.logs import Logs, Who
 
         who = Who(self.settings.user or login(), self._door, self.settings.purpose)
-        return Logs(lambda: self.lake, self.folders.state, who, lambda: self.journal)
+        return Logs(lambda: self.lake, self.folders.state, who, lambda: self.journal, lambda: self.people())  # noqa: PLW0108
+
+    @cached_property
+    def people(self) -> KnownPeople:
+        """The people that the datasets hold, read when somebody asks: what is hidden from strangers and logs."""
+        from workbench.session.people import KnownPeople
+
+        return KnownPeople(lambda: self.lake)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -145,14 +153,13 @@ class Workbench:
         """Chat with models by name, and who provides them: ``wb.llm.chat("…", model="kimi/k2").text``."""
         from workbench.llm.models import Choice, open_models
         from workbench.llm.router import PROVIDERS
-        from workbench.session.people import KnownPeople
 
         s = self.settings
         record, replay = (Path(name).expanduser() if name else None for name in (s.chat_record, s.chat_replay))
         urls = {row.prefix: getattr(s, f"{row.prefix}_url") for row in PROVIDERS}
         choice = Choice(s.chat_model, s.chat_fallback, record, replay, s.chat_timeout_s)
-        people, file = KnownPeople(lambda: self.lake), Path(s.secrets_file).expanduser()
-        gate: dict[str, Any] = {"trusted": s.trusted_providers, "people": people}
+        file = Path(s.secrets_file).expanduser()
+        gate: dict[str, Any] = {"trusted": s.trusted_providers, "people": self.people}
         return open_models(choice, urls, file, self._environ, self.logs.book(s), **gate)
 
     @cached_property
@@ -283,15 +290,17 @@ class Workbench:
         *,
         today: date | None = None,
         k: int | None = None,
+        model: str = "",
         dataset: str = "workers",
         show_pii: bool = False,
         on_progress: OnEmbed | None = None,
     ) -> tuple[OrderAnswer, ...]:
         """The workers for each order in a coordinator's text, with what was understood of it, and what was not.
 
-        Relative days count from ``today``. Raises as `search_order` does.
+        Relative days count from ``today``; ``model`` reads what the patterns leave. Raises as `search_order` does.
         """
         asked: dict[str, Any] = {"dataset": dataset, "show_pii": show_pii, "on_progress": on_progress}
+        asked |= {"model": self.llm.for_task("order"), "name": model} if model else {}
         with self.logs.looking("order", text, shown=show_pii) as look:
             return look.saw(self.searching.answer(text, today, k, **asked))
 

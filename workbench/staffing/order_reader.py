@@ -82,7 +82,7 @@ class _Reading:
         order = self._with_client(order, client)
         doubts += tuple(f"Not used to choose people: {m.value!r}." for m in self._all("refused"))
         doubts += tuple(self._clashes(order))
-        return _without_required(replace(order, doubts=(*_missing(order), *doubts)), self.known)
+        return _without_required(replace(order, doubts=(*missing(order), *doubts)), self.known)
 
     def unparsed(self, heads: Sequence[Head], orders: Sequence[Order]) -> tuple[Said[str], ...]:
         """What no field was read from, in order: the parts of letters first named, then clauses with words left."""
@@ -207,7 +207,8 @@ def _placed(city: Mention | None, client: Mention | None) -> tuple[Place | None,
     return None, (f"Which {among[0].city}: {states}?",)
 
 
-def _missing(order: Order) -> tuple[str, ...]:
+def missing(order: Order) -> tuple[str, ...]:
+    """What the order leaves open, as questions to ask back."""
     asked = {"which role": order.role, "how many": order.count, "where": order.city, "from when": order.start}
     doubts = [f"The text does not say {name}." for name, value in asked.items() if value is None]
     if _CHANGE.search(order.text):

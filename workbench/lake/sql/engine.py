@@ -167,7 +167,7 @@ def connect(storage: Storage | None = None, limits: Limits = NO_LIMITS) -> duckd
     if limits.spill:
         config["temp_directory"] = str(limits.spill)
     con = duckdb.connect(":memory:", config=config)
-    con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET GLOBAL TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true; SET GLOBAL TimeZone = 'UTC'")
     filesystem = storage.filesystem() if storage else None
     if filesystem is not None:
         con.register_filesystem(filesystem)

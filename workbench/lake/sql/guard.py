@@ -97,7 +97,7 @@ weighted_avg xor year yearweek
 """
 FUNCTIONS = frozenset(_REVIEWED.split())
 
-TELLING = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+TELLING = "SET enable_progress_bar_print = false; SET enable_progress_bar = true"
 """Lets a connection say how far its statement is, and print nothing; a setting of that connection alone."""
 _CURSORS = 3
 _LOCATION = ("position", "line", "column")
