@@ -31,7 +31,10 @@ COMMANDS = {
         "order",
         "Read a client's order and rank the workers who may fill it: papers, bookings and bans checked.",
     ),
-    "history": ("history", "Show the last searches: when, what was asked, who was shown and who was chosen."),
+    "history": (
+        "history",
+        "Show the last searches, or calls of models, runs of the loop, looks at personal data; the newest first.",
+    ),
     "index": ("search", "Take in what is new in a dataset, so that the next search is fast at once."),
     "role": ("role", "Say which trade a role text means, and how that is known."),
     "chat": ("chat", "Ask a model once and print its answer; - reads the question from stdin."),
