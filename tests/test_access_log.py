@@ -14,6 +14,7 @@ import workbench
 from workbench.cli.entry import main
 from workbench.errors import QueryError
 from workbench.lake.sql.query import Access
+from workbench.pii.roster import Roster
 from workbench.session import Workbench
 from workbench.session.logs import Logs, Who
 
@@ -132,7 +133,7 @@ def test_a_lake_that_takes_no_log_answers_all_the_same(wb, tmp_path):
 
 
 def test_where_nobody_is_at_home_the_log_is_written_at_the_end(wb):
-    logs = Logs(lambda: wb.lake, None, Who("bo", "container"), lambda: None)
+    logs = Logs(lambda: wb.lake, None, Who("bo", "container"), lambda: None, Roster)
     with logs.looking("sql", ASKED, shown=True) as look:
         look.saw(wb.lake.sql(ASKED))
     logs.close()

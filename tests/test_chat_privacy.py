@@ -427,3 +427,35 @@ def test_any_text_around_a_name_hides_it_and_comes_back(before, after):
     made, (told,) = hidden(text)
     assert "Jane Doe" not in told
     assert "Jane Doe" in made.restore(told)
+
+
+IDS = [
+    "W_412", "W 412", "W412", "w#412", "W\u2011412", "W\u2013412", "\uff37-\uff14\uff11\uff12", "worker 412",
+    "Worker #412", '{"worker_id": 412}', '{"worker_ids": [7, 412]}',
+    '{"candidate_ids":["7","412"]}', "workers 413, 412 and 414",
+    '"id":"W\\u002d412"', "W&#45;412",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_the_id_of_a_worker_stays_here_in_any_spelling(text):
+    made, (told,) = hidden(f"Take {text} on day 2 of 5.")
+    plain = told.translate({0xFF11: "1", 0xFF12: "2", 0xFF14: "4"})
+    assert "412" not in plain
+    assert "on day 2 of 5." in told
+    assert "412" in made.restore(told).translate({0xFF11: "1", 0xFF12: "2", 0xFF14: "4"})
+
+
+@pytest.mark.parametrize("text", ["2 workers 3 shifts", "8 candidates", "W 4 Street", "the best 20 workers, 12 hours"])
+def test_a_count_beside_the_word_worker_is_no_id(text):
+    assert hidden(text)[0].count == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["Jane&nbsp;Doe", "Jos&eacute; N&uacute;&ntilde;ez", "&#74;ane Doe", "SSN 123&#45;45&#45;6789"]
+)
+def test_entities_hide_nobody(text):
+    made, (told,) = hidden(f"It is {text}.")
+    assert made.count == 1
+    assert not [word for word in ("Doe", "ez", "6789") if word in told]
+    assert made.restore(told) == f"It is {text}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,15 +31,23 @@ def piped(text: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([LH, "order", "-", *words], input=text, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of three welders, for copies."""
+    folder = tmp_path_factory.mktemp("made")
+    with workbench.connect(folder / "lake") as wb:
+        for name, text in {"workers": ROSTER, "do_not_return": BANS, "clients": CLIENTS}.items():
+            (folder / f"{name}.csv").write_text(text)
+            wb.ingest(folder / f"{name}.csv")
+    return folder
+
+
 @pytest.fixture
 def lh(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run a command line on a lake of three welders, in this process; its exit code, stdout and stderr."""
-    with workbench.connect(tmp_path / "lake") as wb:
-        for name, text in {"workers": ROSTER, "do_not_return": BANS, "clients": CLIENTS}.items():
-            (tmp_path / f"{name}.csv").write_text(text)
-            wb.ingest(tmp_path / f"{name}.csv")
+    """Run a command line on that lake, in this process; its exit code, stdout and stderr."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("LH_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("COLUMNS", "160")
 

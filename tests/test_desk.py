@@ -222,6 +222,31 @@ def test_a_near_order_is_named(wb):
     assert told.value.details["near"] == ["JO-1", "JO-2", "JO-3"]
 
 
+JO1 = {"order_id": "jo-1", "role": "forklift operator", "start": f"{START}T06:00"}
+
+
+OTHERS = [{"city": "Gary"}, {"state": "IN"}, {"client_id": "CL-2"}, {"role": "Packer"}, {"start": f"{TODAY}"}]
+
+
+@pytest.mark.parametrize("more", [*OTHERS, {"target_count": 9}])
+def test_a_context_under_the_id_of_an_order_cannot_say_otherwise(wb, more):
+    with pytest.raises(InvalidError, match="JO-1 says"):
+        wb.record_outcome(JO1 | more, "W-6", "offered")
+    assert wb.outcomes() == ()
+
+
+def test_a_context_under_the_id_of_an_order_is_that_order(wb):
+    with pytest.raises(RejectedError, match="Joliet"):
+        wb.record_outcome(JO1, "W-6", "offered")  # who lives in Gary
+    assert wb.record_outcome(JO1, "W-1", "offered").outcome.order_id == "JO-1"
+    with pytest.raises(ConflictError):
+        wb.record_outcome("JO-1", "W-1", "offered")
+    with pytest.raises(RejectedError, match="excluded"):
+        wb.record_outcome({"order_id": "JO-2", "must_not": ["W-2"]}, "W-3", "offered")
+    with pytest.raises(RejectedError, match="excluded"):
+        wb.record_outcome({"order_id": "JO-2", "must_not": ["W-2"]}, "W-2", "offered")
+
+
 def test_an_order_may_be_a_context_and_the_same_context_is_the_same_order(wb):
     first = wb.record_outcome(JO3 | {"target_count": 3}, "W-1", "offered")
     assert first.outcome.order_id.startswith("ctx-")

@@ -198,3 +198,11 @@ def test_the_command_line_of_saved_searches(lh):
     assert json.loads(lh("saved", "list", "--json")[1]) == []
     assert "One of: list, run, add, drop" in lh("saved", "burn")[2]
     assert "needs a name" in lh("saved", "run")[2]
+
+
+def test_the_command_line_masks_what_a_saved_search_says_also_in_json(lh):
+    phone, mail = "815-555-0101", "ana@agency.com"
+    said = lh("saved", "add", "Her", f"whose phone is {phone}", "--where", f"name <> '{mail}'", "--json")[1]
+    said += lh("saved")[1] + lh("saved", "list", "--json")[1] + lh("saved", "drop", "Her", "--json")[1]
+    assert "Her" in said
+    assert not [one for one in (phone, mail) if one in said]

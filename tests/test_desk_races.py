@@ -17,16 +17,22 @@ from workbench.session import Workbench, connect
 
 CREW = 3
 
-# Each line of stdin is a list of calls; each answer is a line of JSON.
+# Each line of stdin is the lake to sit down at, or a list of calls; each answer is a line of JSON.
 CLERK = """
 import json, sys
 from workbench import WorkbenchError
 from workbench.session import connect
-wb = connect(sys.argv[1], user=sys.argv[2])
-wb.desk.proposal("JO-1", "W-1")
-print("ready", flush=True)
+wb = None
 for line in sys.stdin:
-    for verb, args in json.loads(line):
+    asked = json.loads(line)
+    if isinstance(asked, str):
+        if wb:
+            wb.close()
+        wb = connect(asked, user=sys.argv[1])
+        wb.desk.proposal("JO-1", "W-1")
+        print("ready", flush=True)
+        continue
+    for verb, args in asked:
         try:
             done = getattr(wb, verb)(*args).to_dict()
             said = {"ok": done.get("outcome", done)}
@@ -37,18 +43,25 @@ for line in sys.stdin:
 
 
 class Clerk:
-    """A process of its own at the desk of a lake."""
+    """A process of its own, at the desk of one lake after the other."""
 
-    def __init__(self, lake: str, name: str) -> None:
-        words = [sys.executable, "-c", CLERK, lake, name]
+    def __init__(self, name: str) -> None:
+        words = [sys.executable, "-c", CLERK, name]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.name = name
 
+    def sit_down(self, lake: str) -> None:
+        self._say(lake)
+
     def ready(self) -> None:
-        assert self.process.stdout.readline() == "ready\n"
+        """It sits; what a test that failed never read is passed over."""
+        assert "ready\n" in iter(self.process.stdout.readline, "")
 
     def ask(self, *calls: tuple[str, list[object]]) -> None:
-        self.process.stdin.write(json.dumps(calls) + "\n")
+        self._say(calls)
+
+    def _say(self, line: object) -> None:
+        self.process.stdin.write(json.dumps(line) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> dict[str, object]:
@@ -70,15 +83,24 @@ def wb(agency, tmp_path) -> Iterator[Workbench]:
         yield opened
 
 
-@pytest.fixture
-def crew(wb) -> Iterator[list[Clerk]]:
-    clerks = [Clerk(wb.settings.lake, f"clerk{n}") for n in range(CREW)]
-    for clerk in clerks:
-        clerk.ready()
+@pytest.fixture(scope="module")
+def clerks() -> Iterator[list[Clerk]]:
+    """The processes, started once: a start costs more than all that a test asks of them."""
+    clerks = [Clerk(f"clerk{n}") for n in range(CREW)]
     yield clerks
     for clerk in clerks:
         clerk.process.kill()
         clerk.process.communicate()
+
+
+@pytest.fixture
+def crew(wb, clerks) -> list[Clerk]:
+    """They all sit at the lake of this test, which none of them has seen before."""
+    for clerk in clerks:
+        clerk.sit_down(wb.settings.lake)
+    for clerk in clerks:
+        clerk.ready()
+    return clerks
 
 
 def whole(lake: str) -> list[dict[str, object]]:
@@ -138,7 +160,8 @@ def test_a_shortlist_that_all_change_at_once_has_everybody_once(wb, crew):
 def test_a_kill_in_the_middle_leaves_whole_outcomes(wb, tmp_path):
     lake, acknowledged, sent = wb.settings.lake, [], 40
     for turn in range(3):
-        clerk = Clerk(lake, f"turn{turn}")
+        clerk = Clerk(f"turn{turn}")
+        clerk.sit_down(lake)
         clerk.ready()
         clerk.ask(*(("record_outcome", [order_of(turn, n), "W-1", "no_answer"]) for n in range(sent)))
         for _ in range(3 + 2 * turn):

@@ -146,6 +146,54 @@ def test_phones_pass(text: str) -> None:
     ["Newark NJ 07105-2204", "EIN 07-8051120", "PO 078051120", "order 078051120", "W-078051120", "worker 078051120"],
 )
 def test_zips_employers_orders_and_workers_pass(text: str) -> None:
+    assert refused(f"See {text} please.") - {"phantom_id"} == set()
+
+
+@pytest.mark.parametrize("context", [None, {"candidate_id": "W-156"}, TO_WORKER])
+@pytest.mark.parametrize(
+    "more", [{}, {"subject": "W-99812 for you"}, {"ps": ["And w-99812."]}, {"worker_ids": [99812]}]
+)
+def test_a_worker_who_is_nowhere_on_the_roster_reaches_nobody(context: Any, more: Any) -> None:
+    body = "Jennifer Soto can come" + (", or W-99812." if not more else ".")
+    assert "phantom_id" in refused(body, context=context, **more)
+    assert "phantom_id" not in refused("Jennifer Soto (W-156) can come, or W-157.", context=context)
+    assert "phantom_id" in refused("Take W-156.", at=Desk())
+
+
+def test_a_tax_form_is_no_worker() -> None:
+    assert refused("Please bring your W-4 and W-9.") == set()
+
+
+SEEN = [
+    "219<b>-09</b>-9999",
+    "219&#45;09&#45;9999",
+    "&#50;19-09-9999",
+    "219&nbsp;09&nbsp;9999",
+    "219-<!-- x -->09-9999",
+]
+
+
+@pytest.mark.parametrize(
+    "text", [*SEEN, "<i>SSN</i> 21909<u></u>9999", "①②③-④⑤-⑥⑦⑧⑨", "²¹⁹-⁰⁹-⁹⁹⁹⁹", "219-<br>09-9999"]
+)
+@pytest.mark.parametrize("field", ["body", "subject", "note"])
+def test_a_number_that_shows_when_the_message_is_opened_is_seen(text: str, field: str) -> None:
+    report = told(**{"body": "Hello.", field: f"About {text}."})
+    assert ("ssn", field if field == "note" else "body") in errors(report) or ("ssn", field) in errors(report)
+    assert "9999" not in json.dumps(report.to_dict()["findings"])
+
+
+@pytest.mark.parametrize(
+    "text", ["&#36;31 an hour", "<b>$31</b>/hr", "p<i></i>ay: 31", "pay&nbsp;31", "pays &dollar;31"]
+)
+def test_pay_that_shows_when_the_message_is_opened_is_seen(text: str) -> None:
+    assert refused(f"Jennifer {text}.") == {"pay_rate"}
+
+
+@pytest.mark.parametrize(
+    "text", ["a < b and c > d", "R&D at 312-555-0144", "<b>Jennifer</b> starts on 11/23", "5&nbsp;people"]
+)
+def test_markup_alone_is_no_fault(text: str) -> None:
     assert refused(f"See {text} please.") == set()
 
 
@@ -351,3 +399,17 @@ def test_hostile_text_is_judged_and_its_places_are_its_own(body: str) -> None:
         assert found.code != "validator_crashed"
         if found.path == "body" and found.evidence:
             assert 0 <= found.evidence["start"] < found.evidence["end"] <= len(body)
+
+
+@pytest.mark.parametrize(
+    "text", ["31$/hr", "31 € an hour", "paid 31", "is paid $31", "hourly: 31", "earns 31", "comp: $62,000", "OTE 62k"]
+)
+def test_pay_in_other_words_is_pay(text: str) -> None:
+    assert refused(f"Jennifer {text}.") == {"pay_rate"}
+
+
+@pytest.mark.parametrize(
+    "text", ["lifts 31 boxes an hour", "was paid for 3 weeks", "earns 2 days off", "competes in 10 races", "has 62 K/D"]
+)
+def test_other_numbers_are_no_pay(text: str) -> None:
+    assert refused(f"Jennifer {text}.") == set()

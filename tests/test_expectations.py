@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,13 +29,22 @@ WORKERS = (
 CITIES = "city,state\nJoliet,IL\nGary,IN\n"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A lake of this file's own, for copies: to ingest it anew for each test would cost more than the tests."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "workers.csv").write_text(WORKERS)
+    (folder / "cities.csv").write_text(CITIES)
+    with workbench.connect(folder / "lake", folder=folder) as opened:
+        opened.ingest(folder / "workers.csv", "workers", pii={"name": "name"})
+        opened.ingest(folder / "cities.csv", "cities")
+    return folder
+
+
 @pytest.fixture
-def wb(tmp_path):
-    (tmp_path / "workers.csv").write_text(WORKERS)
-    (tmp_path / "cities.csv").write_text(CITIES)
+def wb(made, tmp_path):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     with workbench.connect(tmp_path / "lake", folder=tmp_path) as opened:
-        opened.ingest(tmp_path / "workers.csv", "workers", pii={"name": "name"})
-        opened.ingest(tmp_path / "cities.csv", "cities")
         yield opened
 
 

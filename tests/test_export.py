@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,20 @@ ROSTER = '''worker_id,name,city,zip,phone,rate,started
 ENDINGS = ["csv", "tsv", "parquet", "ndjson", "jsonl", "json"]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A lake of this file's own, for copies: to ingest it anew for each test would cost more than the tests."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    with workbench.connect(folder / "lake") as opened:
+        opened.ingest(folder / "roster.csv", "workers")
+    return folder
+
+
 @pytest.fixture
-def wb(tmp_path):
-    (tmp_path / "roster.csv").write_text(ROSTER, encoding="utf-8")
+def wb(made, tmp_path):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     with workbench.connect(tmp_path / "lake") as opened:
-        opened.ingest(tmp_path / "roster.csv", "workers")
         yield opened
 
 

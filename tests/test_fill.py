@@ -183,6 +183,14 @@ def test_an_inactive_worker_is_refused() -> None:
     assert errors(told(fills(1, 4))) == [("inactive", "fills[1].candidate_id")]
 
 
+def test_an_availability_that_is_no_number_is_not_checked_and_that_is_said() -> None:
+    said = told(fills(1, 2, 4), at=desk(roster=roster(availability=["0.9", "weekends", None, "0", *["1"] * 8])))
+    assert errors(said) == [("inactive", "fills[2].candidate_id")]
+    assert [(one.code, one.path) for one in said.findings if "active was" in one.message] == [
+        ("not_checked", "fills[1].candidate_id")
+    ]
+
+
 @pytest.mark.parametrize(
     ("column", "said"), [("status", ["terminated"] * 12), ("active", [False] * 12), ("is_active", ["no"] * 12)]
 )

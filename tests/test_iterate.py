@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -280,10 +279,9 @@ def test_a_model_that_waits_under_a_budget_of_seconds_sees_the_cancel_and_the_en
             waits.append(cancel.wait(30))
             return super().complete(ask, cancel=cancel)
 
-    stop, began = cancel, time.monotonic()
+    stop = cancel
     assert go(Waiting([honest(STOCK)]), cancel=cancel, limits=Limits(seconds=3600)).stopped == "cancelled"
-    assert waits == [False, True]
-    assert time.monotonic() - began < 10
+    assert waits == [False, True]  # the second: it was woken, and did not wait its 30 s
 
 
 def test_the_failure_of_a_model_is_passed_on_with_the_attempts_made():

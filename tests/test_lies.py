@@ -1,4 +1,4 @@
-"""A thousand lying models, a thousand honest ones, a thousand that correct themselves; in the loop and on a lake."""
+"""A thousand lying models, honest ones and ones that correct themselves in the loop; hundreds of them on a lake."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import lake_desk
@@ -88,6 +89,7 @@ def wb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 REAL = lake_desk.STOCK
 GIVEN = [str(fill["candidate_id"]) for fill in REAL.good]
+LYING = 300  # at least twice each kind of lie in each garble, and others after it
 GARBLES = ["{}", "```json\n{}\n```", "So: {} as asked.", "[{}]"]
 
 
@@ -105,31 +107,32 @@ def a_true_fill(run: Run) -> bool:
     return len(set(chosen)) == 3 and set(chosen) <= set(GIVEN) and "219-09-9999" not in json.dumps(run.artifact)
 
 
-def test_a_thousand_lying_models_bring_no_ungrounded_fill_into_the_lake(wb):
-    """Another lie at every turn, each of all kinds at some time, garbled; now and then the truth among them."""
+def test_three_hundred_lying_models_bring_no_ungrounded_fill_into_the_lake(wb):
+    """Another lie at every turn, each kind in each garble at some time; now and then the truth among them."""
     ended = []
-    for seed in range(1000):
-        rng, kinds = random.Random(seed), list(all_lies(REAL))
+    ways = [*product(all_lies(REAL), GARBLES)]
+    for seed in range(LYING):
+        rng, first = random.Random(seed), [ways[seed % len(ways)]]
 
-        def turn(_ask: Ask, rng: random.Random = rng, kinds: list[str] = kinds, seed: int = seed) -> str:
+        def turn(_ask: Ask, rng: random.Random = rng, first: list[tuple[str, str]] = first) -> str:
+            kind, garble = first.pop() if first else rng.choice(ways)
             stock = shuffled(rng)
-            lie = all_lies(stock)[kinds[(seed + rng.randrange(2)) % len(kinds)]]
-            return rng.choice(GARBLES).replace("{}", lie(stock))
+            return garble.replace("{}", all_lies(stock)[kind](stock))
 
         ended.append(ask(wb, answering(turn), max_iterations=1 + seed % 3))
     accepted = [run for run in ended if run.accepted]
     assert all(map(a_true_fill, accepted))
-    assert len(accepted) < 250, "most lies end refused"
+    assert len(accepted) < LYING / 4, "most lies end refused"
     assert wb.logs.alarm() == []
     told = wb.sql("SELECT final_verdict, count(*) AS n FROM iterate_sessions GROUP BY ALL").table.to_pylist()
     counts = {row["final_verdict"]: row["n"] for row in told}
     assert counts["accepted"] >= len(accepted)
-    assert sum(counts.values()) >= 1000, "each run has its line"
+    assert sum(counts.values()) >= LYING, "each run has its line"
 
 
-def test_a_thousand_honest_models_are_all_accepted_on_the_lake(wb):
+def test_two_hundred_honest_models_are_all_accepted_on_the_lake(wb):
     rng = random.Random(1)
-    for _ in range(1000):
+    for _ in range(200):
         said = rng.choice(GARBLES).replace("{}", honest(shuffled(rng)))
         assert a_true_fill(ask(wb, Scripted([said])))
 

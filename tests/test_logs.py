@@ -108,6 +108,7 @@ def test_a_spool_is_for_its_user_alone_and_holds_no_personal_data(lake, tmp_path
         assert "e1" in file.read_text()
         assert "0101" not in file.read_text()
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_what_means_nothing_holds_nothing_up(lake, tmp_path):

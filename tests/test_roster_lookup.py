@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,11 @@ def test_unknown_is_not_empty() -> None:
         ({"active": [True]}, True), ({"is_active": [0]}, False), ({"active": ["Y"]}, True),
         ({"status": ["active"], "availability": [0.0]}, False), ({"status": ["gone"], "availability": [0.5]}, False),
         ({"status": [None], "availability": [0.5]}, True), ({}, None),
+        ({"availability": [" 0.5 "]}, True), ({"availability": ["0"]}, False), ({"availability": ["-.1e2"]}, False),
+        ({"availability": ["weekends"]}, None), ({"availability": [""]}, None), ({"availability": ["80%"]}, None),
+        ({"availability": ["nan"]}, None), ({"availability": [[0.5]]}, None), ({"availability": [b"\xff"]}, None),
+        ({"availability": [date(2026, 11, 23)]}, None), ({"availability": [Decimal("0.5")]}, True),
+        ({"status": ["gone"], "availability": ["weekends"]}, False), ({"status": [["active"]]}, None),
     ],
 )  # fmt: skip
 def test_who_is_active(columns: dict[str, Any], active: bool | None) -> None:

@@ -223,11 +223,14 @@ def test_a_ticket_from_elsewhere_removes_nothing_and_lends_no_kernel(go: Run, tm
     (tmp_path / "lh-kernel-x").symlink_to(precious)
     path = write(tmp_path / "n.ipynb", "print('ran')")
     planted = tmp_path / ".n.run.ipynb.kernel"
-    for folder in (precious, tmp_path / "lh-kernel-x", tmp_path / "lh-kernel-" / "..", "lh-kernel-y/../precious"):
-        for pid, until in ((4_000_000, 0.0), (os.getpid(), time.time() + 60)):
-            Ticket(pid, born(os.getpid()), 0, 0.0, until, str(folder)).save(planted)
-            assert go(path).failure is None
-            assert (precious / "work.txt").read_text() == "years"
+    dead, alive = (4_000_000, 0.0), (os.getpid(), time.time() + 60)
+    for folder, (pid, until) in (
+        (precious, dead), (precious, alive), (tmp_path / "lh-kernel-x", alive),
+        (tmp_path / "lh-kernel-" / "..", dead), ("lh-kernel-y/../precious", alive),
+    ):  # fmt: skip
+        Ticket(pid, born(os.getpid()), 0, 0.0, until, str(folder)).save(planted)
+        assert go(path).failure is None
+        assert (precious / "work.txt").read_text() == "years"
     mine = tmp_path / "lh-kernel-mine"
     mine.mkdir(mode=0o700)
     good = tmp_path / "ticket"

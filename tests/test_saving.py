@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import shutil
 
 import pandas as pd
 import pyarrow as pa
@@ -28,11 +29,20 @@ WORKERS = (
 )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A lake of this file's own, for copies: to ingest it anew for each test would cost more than the tests."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "workers.csv").write_text(WORKERS)
+    with workbench.connect(folder / "lake", folder=folder, user="ann") as opened:
+        opened.ingest(folder / "workers.csv", "workers", pii={"name": "name", "phone": "phone"})
+    return folder
+
+
 @pytest.fixture
-def wb(tmp_path):
-    (tmp_path / "workers.csv").write_text(WORKERS)
+def wb(made, tmp_path):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     with workbench.connect(tmp_path / "lake", folder=tmp_path, user="ann") as opened:
-        opened.ingest(tmp_path / "workers.csv", "workers", pii={"name": "name", "phone": "phone"})
         yield opened
 
 

@@ -21,14 +21,14 @@ from workbench.search.drill_crew import BATCH_ROWS, DATASET, PHASES, Place, Post
 @pytest.mark.drill
 def test_search_loses_nothing_when_processes_die(tmp_path):
     told = []
-    outcome = drill(tmp_path / "lake", Plan(workers=2, kills=5, seed=11), progress=lambda *at: told.append(at))
+    outcome = drill(tmp_path / "lake", Plan(workers=2, kills=3, seed=11), progress=lambda *at: told.append(at))
     assert outcome.faults == ()
-    assert outcome.kills == sum(outcome.killed_in.values()) == 5
+    assert outcome.kills == sum(outcome.killed_in.values()) == 3
     assert set(outcome.killed_in) <= set(PHASES)
-    assert outcome.checks == 6
+    assert outcome.checks == 4
     assert outcome.rows >= outcome.batches * BATCH_ROWS
     assert outcome.stayed == 0
-    assert told[-1] == ("kill", 5, 5)
+    assert told[-1] == ("kill", 3, 3)
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from workbench import pii
 from workbench.pii.suspects import SUSPECT
@@ -58,21 +57,28 @@ MARKS = [
     ";",
     "\0",
 ]
-texts = st.one_of(
-    st.lists(st.sampled_from(PIECES + MARKS), max_size=7).map("".join),
-    st.lists(
-        st.one_of(st.sampled_from(PIECES + MARKS), st.text("0123456789 -.()/\n\tabAB+:", max_size=6)), max_size=6
-    ).map("".join),
-    st.text(max_size=40),
-)
+TYPED = "0123456789 -.()/\n\tabAB+:"
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(texts, min_size=80, max_size=120), st.integers(0, 30), st.integers(0, 30))
-def test_a_column_is_masked_as_its_values_are_one_by_one(values, cut, start):
-    values = [value[start % 5 : len(value) - cut % 4] for value in values]
+def a_text(rng: random.Random) -> str:
+    """Pieces and marks, half of the time with strings of what people type among them; sometimes any characters."""
+    kind = rng.randrange(5)
+    if kind == 0:
+        return "".join(chr(rng.choice((rng.randrange(128), rng.randrange(0xD800)))) for _ in range(rng.randrange(40)))
+    parts = rng.choices(PIECES + MARKS, k=rng.randrange(8))
+    if kind < 3:
+        parts = [rng.choice((part, "".join(rng.choices(TYPED, k=rng.randrange(7))))) for part in parts]
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_column_is_masked_as_its_values_are_one_by_one(seed):
+    """Ready-made texts cost less than those that hypothesis draws one by one, so there are more of them: 40,000."""
+    rng = random.Random(seed)
+    texts = [a_text(rng) for _ in range(1_000)]
+    values = [text[seed % 5 : len(text) - rng.randrange(4)] for text in texts]
     masked = pii.mask_array(pa.array(values, pa.string()), None).to_pylist()
-    assert masked == [pii.mask_text(value) for value in values]
+    assert [pair for pair in zip(masked, map(pii.mask_text, values), strict=True) if pair[0] != pair[1]] == []
 
 
 @pytest.mark.parametrize("piece", [piece for piece in PIECES if pii.find(piece)])

@@ -20,7 +20,11 @@ WORKERS = 2000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here is a browser test, all on one worker of xdist; without Chromium it says how to get it."""
+    """Every test here is a browser test, all on one worker of xdist; without Chromium it says how to get it.
+
+    Binder's come first: what they wait for is minutes, which at the end of a run all other workers would wait for too.
+    """
+    items.sort(key=lambda item: item.path != Path(__file__).with_name("test_binder.py"))
     for item in items:
         if Path(__file__).parent not in item.path.parents:
             continue

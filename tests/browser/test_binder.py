@@ -45,7 +45,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(shared / "binder-venv.lock"):  # workers that share out these tests make it once
         if not done.exists():
             subprocess.run([sys.executable, "-m", "venv", made], check=True)
-            install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            # Uncompiled: of the thousands of files few are ever imported, and those compile themselves.
+            install = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
             subprocess.run([*install, "-r", "binder/requirements.txt"], cwd=ROOT, check=True, timeout=INSTALL_S)
             done.touch()
     return python

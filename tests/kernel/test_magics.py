@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,9 +42,10 @@ def nb(lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """A shell on a lake that the test may write to."""
-    monkeypatch.setenv("LH_LAKE", str(fill(tmp_path)))
+def own(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell on a copy of it that the test may write to."""
+    shutil.copytree(lake.parent, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("LH_LAKE", str(tmp_path / "lake"))
     with shell() as opened:
         opened.run("%load_ext kernel_ext")
         yield opened
@@ -451,7 +453,8 @@ def test_a_session_is_reached_from_python(running: Kernel) -> None:
 
 
 def test_papermills_runner_keeps_the_result_and_nothing_else(lake: Path, tmp_path: Path) -> None:
-    slow = "SELECT count(*) AS n FROM range(40000) a(x), range(40000) b(y) WHERE hash(x + y) = 1"
+    # A second or two, which is longer than a bar waits before it shows itself.
+    slow = "SELECT count(*) AS n FROM range(15000) a(x), range(15000) b(y) WHERE hash(x + y) = 1"
     sources = ["%load_ext kernel_ext", f"%%lhsql --as counted\n{slow}", "%lhsql FROM counted"]
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
     env = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path / "ipython"), "LH_LAKE": str(lake)}

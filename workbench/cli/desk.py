@@ -108,7 +108,7 @@ def saved(
         else:
             adds = action == "add"
             done = wb.save_search(name, query, replace=replace, **options) if adds else wb.desk.searches.drop(name)
-            show.json_out(done.to_dict()) if as_json else show.line(f"{'saved' if adds else 'dropped'}: {done.name}")
+            show.json_out(_covered(done)) if as_json else show.line(f"{'saved' if adds else 'dropped'}: {done.name}")
 
 
 def _check_saved(action: str, name: str) -> None:
@@ -179,7 +179,7 @@ def _listed(found: Sequence[SavedSearch], *, as_json: bool) -> None:
         for one in found
     ]
     if as_json:
-        show.json_out([one.to_dict() for one in found])
+        show.json_out([_covered(one) for one in found])
     elif rows:
         show.table(["name", "query", "with", "saved", "by"], rows)
     else:
@@ -188,3 +188,10 @@ def _listed(found: Sequence[SavedSearch], *, as_json: bool) -> None:
 
 def _said(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def _covered(one: SavedSearch) -> dict[str, Any]:
+    """A saved search as JSON, personal data in its texts masked as in the table."""
+    said = one.to_dict()
+    options = {name: pii.mask_text(value) if isinstance(value, str) else value for name, value in one.options.items()}
+    return said | {"query": pii.mask_text(one.query), "options": options}

@@ -47,17 +47,31 @@ def read_json(file: str) -> Any:
     name = "stdin" if file == "-" else file
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_refused)
     except FileNotFoundError:
         raise NotFoundError(f"There is no file {file}.", hint="lh validate fill FILE, or - for stdin") from None
     except OSError as problem:
         raise InvalidError(f"{file} cannot be read: {problem.strerror}.", hint="Give a JSON file.") from None
     except UnicodeDecodeError:
         raise InvalidError(f"{name} is not UTF-8 text.", hint="iconv -t UTF-8 FILE") from None
-    except json.JSONDecodeError as problem:
+    except ValueError as problem:
         raise InvalidError(f"{name} is not JSON: {problem}.", hint='{"fills": [{"candidate_id", "name"}]}') from None
     except RecursionError:
         raise InvalidError(f"{name} is nested too deep.", hint="Give the artifact itself.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless a key stands in it twice: who reads the file next may take the other value for the judged."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"the key {name!r} stands twice in one object")
+        made[name] = value
+    return made
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def told(report: Report) -> None:

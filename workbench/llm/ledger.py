@@ -18,6 +18,7 @@ from workbench.errors import CancelledError, WorkbenchError
 from workbench.lake.logs import Log, Noted, Shape
 from workbench.llm.chat import Ask, ChatModel, Completion, Message, Usage, closing_after
 from workbench.llm.scripted import tokens
+from workbench.pii import mask_text
 
 DATASET = "llm_calls"
 TASK = "chat"
@@ -64,7 +65,7 @@ Prices = Mapping[str, tuple[float, float]]
 class Book:
     """Where calls are noted and what is said of them: who asks, whether texts are kept, what models cost.
 
-    ``replayed``: the answers come from a recording.
+    ``replayed``: the answers come from a recording. ``cover`` takes what is personal out of texts, in the log's thread.
     """
 
     log: Log
@@ -72,6 +73,7 @@ class Book:
     keep_text: bool = False
     prices: Prices = field(default_factory=dict)
     replayed: bool = False
+    cover: Callable[[str], str] = mask_text
 
     def note(self, call: Call) -> None:
         """Note a call that has ended. Never raises and never waits."""
@@ -171,7 +173,7 @@ def to_row(noted: Noted) -> dict[str, Any]:
         "provider": done.provider if done else None,
         "model": done.model if done else None,
         "outcome": call.outcome,
-        "error": _said(call.error) if call.outcome not in {"ok", "cut_off"} else None,
+        "error": _said(call.error, book.cover) if call.error and call.outcome not in {"ok", "cut_off"} else None,
         "finish": done.finish if done else None,
         "prompt_tokens": used.prompt_tokens,
         "completion_tokens": used.completion_tokens,
@@ -183,8 +185,8 @@ def to_row(noted: Noted) -> dict[str, Any]:
         "pseudonymised": done.pseudonymised if done else None,
         "replayed": book.replayed,
         "prompt_digest": prompt_digest(call.ask.messages),
-        "prompt": "\n\n".join(f"{m.role}: {m.content}" for m in call.ask.messages) if book.keep_text else None,
-        "answer": text if book.keep_text else None,
+        "prompt": _told(book, "\n\n".join(f"{m.role}: {m.content}" for m in call.ask.messages)),
+        "answer": _told(book, text),
     }
 
 
@@ -201,8 +203,15 @@ def _failed(call: Call) -> list[str]:
     return [str(line) for line in getattr(call.error, "details", {}).get("failed", ())]
 
 
-def _said(error: BaseException) -> str:
-    return error.message if isinstance(error, WorkbenchError) else str(error)
+def _told(book: Book, text: str) -> str | None:
+    return book.cover(text) if book.keep_text else None
+
+
+def _said(error: BaseException, cover: Callable[[str], str]) -> str:
+    """What an error says. Only a server's own words can repeat what it was told; who there is, is not read for less."""
+    if not isinstance(error, WorkbenchError):
+        return cover(str(error))
+    return cover(error.message) if "said" in error.details else error.message
 
 
 def _used(call: Call, text: str) -> tuple[Usage, bool]:

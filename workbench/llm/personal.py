@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from workbench.pii import Kind, find
 from workbench.pii.roster import Roster
@@ -29,12 +29,20 @@ ALL_LABELS = (WORKER, *LABELS.values())
 
 _DEPTH = 3  # JSON in a string in a string
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[\"\\/bfnrt]")
-# The id of a worker is no kind of personal data by itself, but it leads to the person.
-_ID = re.compile(
-    r"(?<![A-Za-z0-9])(?P<id>[Ww]-[0-9]{1,18})(?![A-Za-z0-9])"
-    r"|(?i:(?:worker|employee|candidate)(?:[ _-]?(?:id|no\.?|number)|[ ]?\#))[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"
-    r"(?P<number>[0-9]{1,18})(?![A-Za-z0-9])"
+# The id of a worker is no kind of personal data by itself, but it leads to the person: in any spelling that is read as
+# one, in digits of any script. Without a hyphen or the word id it is a number of three digits and more.
+_HYPHEN = "-_\u00ad\u2010-\u2015\u2212\uff0d"
+_SAID = r"(?:worker|employee|candidate)"
+_IDS = re.compile(
+    rf"(?<![^\W_])(?P<id>[Ww\uff37\uff57](?:[{_HYPHEN}]\d{{1,18}}|[ #]?\d{{3,18}}))(?![^\W_])"
+    rf"|(?i:{_SAID}(?:[ _-]?(?:id|no\.?|number)|[ ]?\#)[\"']?\s{{0,3}}[:=]?\s{{0,3}}[\"']?"
+    r"(?P<number>\d{1,18})(?![^\W_]))"
+    rf"|(?i:{_SAID}s?[ _-]?(?:ids|nos\.?|numbers)[\"']?\s{{0,3}}[:=]?\s{{0,3}}\[?\s{{0,3}}[\"']?"
+    r"(?P<numbers>\d{1,18}(?:[\"']?\s{0,3}(?:,|;|&|and)\s{0,3}[\"']?\d{1,18})*)(?![^\W_]))"
+    rf"|(?i:{_SAID}s?[ ](?P<bare>\d{{3,18}}(?:[ ]?(?:,|&|and)[ ]?\d{{3,18}})*)(?![^\W_]))"
 )
+_DIGITS = re.compile(r"\d+")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 # The key between two parts of a name: {"first": "Jane", "last": "Doe"}.
 _KEY = re.compile(
     r"\\?['\"]?[ \t]*[,;|]?\s*\\?['\"]?(?:(?:first|middle|last|given|family) )?\w+\\?['\"]?[ \t]*[:=][ \t]*\\?['\"]?",
@@ -97,30 +105,57 @@ def same(label: str, value: str) -> str:
 
 def unescaped(text: str) -> tuple[str, list[int], list[int]]:
     """The text without the escapes of a JSON string, and where each of its characters begins and ends in ``text``."""
+    return _resolved(text, _ESCAPE, lambda escape: str(json.loads(f'"{escape}"')))
+
+
+def _without_entities(text: str) -> tuple[str, list[int], list[int]]:
+    """The same for the entities of HTML, one character each."""
+    return _resolved(text, _ENTITY, lambda entity: one if len(one := html.unescape(entity)) == 1 else entity)
+
+
+def _resolved(text: str, pattern: re.Pattern[str], meant: Callable[[str], str]) -> tuple[str, list[int], list[int]]:
     pieces: list[str] = []
-    widths: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
     done = 0
-    for match in _ESCAPE.finditer(text):
-        letters = json.loads(f'"{match[0]}"')
-        pieces += [text[done : match.start()], letters]
-        widths += [1] * (match.start() - done) + [match.end() - match.start()]
-        done = match.end()
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        letters = meant(match[0])
+        pieces += [text[done:start], letters]
+        starts += range(done, start)
+        ends += range(done + 1, start + 1)
+        if letters == match[0]:
+            starts += range(start, end)
+            ends += range(start + 1, end + 1)
+        else:
+            starts += [start] * len(letters)
+            ends += [end] * len(letters)
+        done = end
     pieces.append(text[done:])
-    widths += [1] * (len(text) - done)
-    ends = list(accumulate(widths))
-    return "".join(pieces), [end - width for end, width in zip(ends, widths, strict=True)], ends
+    starts += range(done, len(text))
+    ends += range(done + 1, len(text) + 1)
+    return "".join(pieces), starts, ends
 
 
 def _found(text: str, roster: Roster, depth: int = 0) -> Iterator[Place]:
     for span in (*roster.find_names(text), *roster.find_values(text), *find(text)):
         yield Place(span.start, span.end, LABELS[span.kind])
-    for match in _ID.finditer(text):
-        yield Place(*match.span(match.lastgroup or 0), WORKER)
-    if "\\" in text and depth < _DEPTH:
-        plain, starts, ends = unescaped(text)
-        if plain != text:
-            for inner in _found(plain, roster, depth + 1):
-                yield Place(starts[inner.start], ends[inner.end - 1], inner.label)
+    for start, end in _worker_ids(text):
+        yield Place(start, end, WORKER)
+    for sign, resolved in (("\\", unescaped), ("&", _without_entities)):
+        if sign in text and depth < _DEPTH:
+            plain, starts, ends = resolved(text)
+            if plain != text:
+                for inner in _found(plain, roster, depth + 1):
+                    yield Place(starts[inner.start], ends[inner.end - 1], inner.label)
+
+
+def _worker_ids(text: str) -> Iterator[tuple[int, int]]:
+    for match in _IDS.finditer(text):
+        if match["id"]:
+            yield match.span("id")
+        else:
+            yield from (one.span() for one in _DIGITS.finditer(text, *match.span(match.lastgroup or 0)))
 
 
 def _settled(found: Iterable[Place]) -> list[Place]:

@@ -9,7 +9,7 @@ import copy
 import datetime as dt
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ WHERE kind = 'fill' AND final_verdict = 'accepted' AND grounded_in_roster IS DIS
 ORDER BY timestamp DESC, session_id"""
 """The alarm query. It must be empty: no invented worker ever reaches a contract. The same as `alarms`, in SQL."""
 
-_NAMES = {"code", "path", "severity", "status"}  # words of ours, not of a person or a model
+_NAMES = {"code", "severity", "status"}  # words of ours, not of a person or a model, as a path may be
 
 
 def to_record(run: Run, *, timestamp: dt.datetime, daemon: str = DAEMON, mask: Mask | None = None) -> dict[str, Any]:
@@ -191,7 +191,12 @@ def _hidden(value: Any, hide: Mask) -> Any:
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, Mapping):
-        return {key: item if key in _NAMES else _hidden(item, hide) for key, item in value.items()}
+        return {key: item if key in _NAMES else _hidden(item, hide) for key, item in _hidden_keys(value, hide)}
     if isinstance(value, list | tuple):
         return [_hidden(item, hide) for item in value]
     return value
+
+
+def _hidden_keys(value: Mapping[Any, Any], hide: Mask) -> Iterator[tuple[Any, Any]]:
+    """A model may write a name of a field as well as a value."""
+    return ((hide(key) if isinstance(key, str) else key, item) for key, item in value.items())

@@ -10,6 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.pii.hashes import Hashes, in_order
+
 # First and last names that are words as well; what stands in another text behind "call" or "ask".
 ORDINARY = frozenset(
     """
@@ -63,17 +68,29 @@ class Shortened:
     """The pieces of known names and how they go together; holds hashes."""
 
     def __init__(self) -> None:
-        self._initials: set[int] = set()
-        self._pairs: set[int] = set()
+        self._initials = Hashes()
+        self._pairs = Hashes()
 
     def add(self, words: Sequence[str]) -> None:
         """One name, first name first, its words folded, single letters among them."""
         first, rest = words[0], words[1:]
         for word in words[:-1]:
-            self._initials.update((hash((word, words[-1][0])), hash((word, rest[0][0]))))
-        self._initials.update(hash((first[0], "", word)) for word in rest)
-        if len(words) > 2:
-            self._pairs.update(hash(pair) for pair in zip(words, rest, strict=False))
+            self._initials.add(_together(word, words[-1][0]))
+            self._initials.add(_together(word, rest[0][0]))
+        for word in rest:
+            self._initials.add(_together(first[0], "", word))
+        for pair in zip(words, rest, strict=False) if len(words) > 2 else ():
+            self._pairs.add(_together(*pair))
+
+    def add_hashes(self, initials: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
+        """The same of many names, as `gather.names_of` makes them."""
+        self._initials.extend(initials)
+        self._pairs.extend(pairs)
+
+    def settle(self) -> None:
+        """From now on what was added is found."""
+        self._initials.settle()
+        self._pairs.settle()
 
     def find(self, text: str, start: int, end: int, fold: Callable[[str], str]) -> tuple[int, int] | None:
         """Where the name in part stands to which the known word from ``start`` to ``end`` of the text belongs."""
@@ -82,7 +99,7 @@ class Shortened:
             return self._left(text, word, start, fold), after
         left, right = self._left(text, word, start, fold), self._right(text, word, end, fold)
         before, leading = _INITIAL_BEFORE.search(text, max(left - 6, 0), left), _WORD.match(text, left)
-        if before and leading and hash((fold(before[1]), "", fold(leading[0]))) in self._initials:
+        if before and leading and _together(fold(before[1]), "", fold(leading[0])) in self._initials:
             return before.start(), right
         if word in _PARTICLES and (left, right) == (start, end):
             return None
@@ -93,7 +110,7 @@ class Shortened:
 
     def _with_initial(self, text: str, word: str, start: int, end: int) -> int | None:
         found = _INITIAL_AFTER.match(text, end)
-        if not found or hash((word, found[1].lower())) not in self._initials:
+        if not found or _together(word, found[1].lower()) not in self._initials:
             return None
         if found[2]:
             return found.end() - 1
@@ -103,7 +120,7 @@ class Shortened:
     def _right(self, text: str, word: str, end: int, fold: Callable[[str], str]) -> int:
         while self._pairs and (found := _WORD_AFTER.match(text, end)):
             beside = fold(found[1])
-            if hash((word, beside)) not in self._pairs:
+            if _together(word, beside) not in self._pairs:
                 break
             word, end = beside, found.end()
         return end
@@ -111,10 +128,14 @@ class Shortened:
     def _left(self, text: str, word: str, start: int, fold: Callable[[str], str]) -> int:
         while self._pairs and (found := _WORD_BEFORE.search(text, max(start - 31, 0), start)):
             beside = fold(found[1])
-            if hash((beside, word)) not in self._pairs:
+            if _together(beside, word) not in self._pairs:
                 break
             word, start = beside, found.start()
         return start
+
+
+def _together(*words: str) -> int:
+    return in_order(map(hash, words))
 
 
 def _is_meant(text: str, start: int, end: int, word: str) -> bool:

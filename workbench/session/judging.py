@@ -161,7 +161,14 @@ def _workers(fills: Sequence[Any], roster: Lookup) -> list[dict[str, Any]]:
 def _worker(worker: Worker | None) -> dict[str, Any]:
     if worker is None:
         return {}
-    return {name: getattr(worker, name) for name in ("id", "role", "city", "state", "status", "active")}
+    return {
+        "id": worker.id,
+        "role": worker.role,
+        "city": worker.city,
+        "state": worker.state,
+        "status": worker.status,
+        "active": worker.active,
+    }
 
 
 class _Remembering:

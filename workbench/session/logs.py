@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.lake.sql.query import Answer
     from workbench.llm.ledger import Book
     from workbench.llm.sessions import SessionLog
+    from workbench.pii.roster import Roster
     from workbench.search.answer import Results
 
 CALLS, SESSIONS, SEARCHES = "llm_calls", "iterate_sessions", "searches"
@@ -84,12 +85,16 @@ def _of_sql(answer: Answer) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Logs:
-    """Every log is opened when it is first noted in. ``state``: where they wait on this machine; None: in memory."""
+    """Every log is opened when it is first noted in. ``state``: where they wait on this machine; None: in memory.
+
+    ``people`` are those whose names no log of texts may hold.
+    """
 
     lake: Callable[[], Lake]
     state: Path | None
     who: Who
     searches: Callable[[], Flushing | None]
+    people: Callable[[], Roster]
 
     @cached_property
     def calls(self) -> Log:
@@ -102,8 +107,9 @@ class Logs:
     def sessions(self) -> SessionLog:
         """The session log: a line for each run of the loop. ``wb.logs.sessions.note(run)``."""
         from workbench.llm.sessions import SessionLog
+        from workbench.session.covering import covering
 
-        return SessionLog(self.lake, self._spool("sessions"))
+        return SessionLog(self.lake, self._spool("sessions"), mask=covering(self.people))
 
     @cached_property
     def access(self) -> AccessLog:
@@ -114,11 +120,13 @@ class Logs:
     def book(self, settings: Settings) -> Book | None:
         """The ledger for the models of this lake; None when it is turned off."""
         from workbench.llm.ledger import Book
+        from workbench.session.covering import covering
 
         s = settings
         if not s.chat_log:
             return None
-        return Book(self.calls, self.who.user, s.chat_log_text, s.chat_prices, bool(s.chat_replay))
+        cover = covering(self.people)
+        return Book(self.calls, self.who.user, s.chat_log_text, s.chat_prices, bool(s.chat_replay), cover)
 
     @contextmanager
     def looking(self, what: str, statement: str, *, shown: bool) -> Iterator[Seeing]:

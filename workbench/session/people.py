@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.lake.tables.mapping import quote
 from workbench.llm import sessions
@@ -17,6 +18,8 @@ from workbench.pii.roster import Roster
 if TYPE_CHECKING:
     from workbench.lake.lake import Lake
     from workbench.lake.tables.manifest import Manifest
+
+_ROWS = 100_000
 
 
 class KnownPeople:
@@ -28,13 +31,13 @@ class KnownPeople:
     def __init__(self, lake: Callable[[], Lake]) -> None:
         self._lake = lake
         self._lock = threading.Lock()
-        self._read: tuple[tuple[str, int], ...] | None = None
+        self._read: tuple[tuple[str, int, str], ...] | None = None
         self._roster = Roster()
 
     def __call__(self) -> Roster:
         """The roster as of now."""
         lake = self._lake()
-        now = tuple((manifest.name, manifest.version) for manifest in _tagged(lake))
+        now = tuple((one.name, one.version, str(one.created_at)) for one in _tagged(lake))
         with self._lock:
             if now != self._read:
                 self._roster, self._read = known_people(lake), now
@@ -42,8 +45,11 @@ class KnownPeople:
 
 
 def known_people(lake: Lake) -> Roster:
-    """The roster of all datasets, each in its newest version. Streams; holds hashes of the values only."""
-    return Roster(value for manifest in _tagged(lake) for value in _values(lake, manifest.name, manifest.pii))
+    """The roster of all datasets, each in its newest version. Streams; keeps no value, and nothing on the disk.
+
+    Of CPU about 0.2 s for 100,000 people with five columns each; `benchmarks/people.py` measures it.
+    """
+    return Roster(columns=(one for manifest in _tagged(lake) for one in _values(lake, manifest.name, manifest.pii)))
 
 
 def _tagged(lake: Lake) -> list[Manifest]:
@@ -51,21 +57,30 @@ def _tagged(lake: Lake) -> list[Manifest]:
     return [manifest for manifest in lake.catalog.all() if manifest.pii and manifest.name != sessions.DATASET]
 
 
-def _values(lake: Lake, dataset: str, kinds: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _values(lake: Lake, dataset: str, kinds: Mapping[str, str]) -> Iterator[tuple[str, pa.Array]]:
     columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in kinds)
     _, batches = lake.queries.stream(f"SELECT {columns} FROM {quote(dataset)}", show_pii=True)
     names = [place for place, kind in enumerate(kinds.values()) if kind == Kind.NAME]
-    for batch in batches:
-        for kind, column in zip(kinds.values(), batch.columns, strict=True):
-            for value in column.unique().drop_null().to_pylist():
-                yield kind, value
+    for batch in _together(batches):
+        yield from zip(kinds.values(), batch.columns, strict=True)
         yield from _joined(batch, names)
 
 
-def _joined(batch: pa.RecordBatch, names: list[int]) -> Iterator[tuple[str, str]]:
-    """First and last name in columns of their own are a name together."""
-    for left, right in combinations(names, 2):
-        pairs = zip(batch.column(left).to_pylist(), batch.column(right).to_pylist(), strict=True)
-        for first, last in pairs:
-            if first and last and " " not in first.strip() and " " not in last.strip():
-                yield Kind.NAME, f"{first} {last}"
+def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `_ROWS` or a little more: each costs some milliseconds, whatever its length."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= _ROWS:
+            yield pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)
+
+
+def _joined(batch: pa.RecordBatch, names: list[int]) -> Iterator[tuple[str, pa.Array]]:
+    """First and last name in columns of their own are a name together, which is null where one of them is none."""
+    single = [pc.replace_substring_regex(batch.column(n), r"^\s+|\s+$", "") for n in names]
+    single = [pc.if_else(pc.match_substring_regex(one, "^[^ ]+$"), one, None) for one in single]
+    for left, right in combinations(single, 2):
+        yield Kind.NAME, pc.binary_join_element_wise(left, right, " ")

@@ -13,6 +13,10 @@ from workbench.lake.sql.engine import Progress
 
 MADE_UP = "made-up"
 """The tag of every dataset of the demo."""
+OWN = frozenset({
+    "searches", "llm_calls", "iterate_sessions", "pii_access", "outcomes", "shortlists", "saved_searches",
+})  # fmt: skip
+"""Datasets that the workbench itself writes while somebody works in a lake. The demo loads none of these names."""
 
 
 def is_demo(lake: Lake) -> bool:
@@ -22,8 +26,12 @@ def is_demo(lake: Lake) -> bool:
 
 
 def check_own(lake: Lake) -> None:
-    """Raise InvalidError for a lake with other datasets: a demo never mixes with somebody's data."""
-    strange = [manifest.name for manifest in lake.datasets() if MADE_UP not in manifest.about.tags]
+    """Raise InvalidError for a lake with other datasets: a demo never mixes with somebody's data.
+
+    What was written down of work in a demo is its own; without the demo's workers beside it, it is of other people.
+    """
+    there = [manifest for manifest in lake.datasets() if MADE_UP not in manifest.about.tags]
+    strange = [one.name for one in there if one.name not in OWN or not is_demo(lake)]
     if strange:
         raise InvalidError(
             f"The lake {lake.url} holds {strange[0]}, which is not the demo's.", hint="lh demo --lake .lake/demo"

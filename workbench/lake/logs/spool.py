@@ -92,7 +92,8 @@ class Spool:
             lock.acquire(blocking=False)
             self._lock = lock
         # Without a buffer nothing that failed once is written a second time.
-        file = self._path(folder).open("ab", buffering=0)
+        handle = os.open(self._path(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        file = FileIO(handle, "ab")
         file.write(json.dumps({"format": FORMAT}).encode() + b"\n")
         return file
 

@@ -221,7 +221,7 @@ class LocalStorage:
     def stat(self, key: str) -> Entry | None:
         """See `Storage`."""
         try:
-            return self._entry(self.root / key)
+            return self._entry(self.root / key, key)
         except OSError:
             return None
 
@@ -250,7 +250,7 @@ class LocalStorage:
         """See `Storage`."""
         return None
 
-    def _entry(self, path: Path) -> Entry:
+    def _entry(self, path: Path, key: str = "") -> Entry:
         found = path.stat()
-        key = path.relative_to(self.root).as_posix()
+        key = key or path.relative_to(self.root).as_posix()
         return Entry(key, found.st_size, f"{found.st_ino}-{found.st_mtime_ns}", found.st_mtime)

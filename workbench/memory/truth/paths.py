@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from workbench.pii.masks import WHOLE
 
@@ -18,10 +18,11 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 Where = tuple[str | int, ...]
+_OBJECT = (dict, Mapping)  # dict first: an abstract class is slow to ask, and so is a union made anew each time
+_LIST = (list, tuple)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A value and where it stands: keys, and the numbers of items."""
 
     where: Where
@@ -67,19 +68,19 @@ def _walk(value: Any, parts: tuple[str, ...], where: Where, found: list[Place]) 
         found.append(Place(where, value))
         return
     head, rest = parts[0], parts[1:]
-    if isinstance(value, dict | Mapping) and head in value:  # dict first: an abstract class is slow to ask
+    if isinstance(value, _OBJECT) and head in value:
         _walk(value[head], rest, (*where, head), found)
-    elif isinstance(value, list | tuple) and value and not _is_number(head):
+    elif isinstance(value, _LIST) and value and not _is_number(head):
         for n, item in enumerate(value):
             _walk(item, parts, (*where, n), found)
-    elif isinstance(value, list | tuple) and _is_number(head) and int(head) < len(value):
+    elif isinstance(value, _LIST) and _is_number(head) and int(head) < len(value):
         _walk(value[int(head)], rest, (*where, int(head)), found)
     else:
         found.append(Place((*where, head), MISSING))
 
 
 def _add_items(place: Place, found: list[Place]) -> None:
-    if isinstance(place.value, list | tuple):
+    if isinstance(place.value, _LIST):
         for n, item in enumerate(place.value):
             _add_items(Place((*place.where, n), item), found)
     elif place.value is not MISSING and place.value is not None:

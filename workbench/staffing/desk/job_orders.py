@@ -13,6 +13,7 @@ from workbench.lake.lake import Lake
 from workbench.lake.sql.query import Access
 from workbench.lake.tables.manifest import Manifest
 from workbench.lake.tables.mapping import quote
+from workbench.staffing.validate.roster import same_text
 from workbench.staffing.validate.verdict import digest
 
 OrderRef = str | Mapping[str, Any]
@@ -34,6 +35,9 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "status": ("status",),
 }
 """What is read of an order, and the names its column may have, compared without case."""
+_COMPARED = {"client_id", "role", "city", "state", "start", "end", "target_count"}
+_LISTS = {"must", "must_not"}
+_DAY = 10  # characters of 2026-11-23
 _TEXTS = {"client_id", "role", "city", "state", "shift"}
 _LIST = re.compile(r"[;\n]")
 _MOST_KEPT = 1_000
@@ -63,11 +67,12 @@ class JobOrders:
     def of(self, order: OrderRef) -> JobOrder:
         """The order of this id, or the one that a context describes.
 
-        A context without ``order_id`` is known by its own digest: the same context is the same order. Raises
-        NotFoundError naming near ids, InvalidError for what can be no order.
+        A context without ``order_id`` is known by its own digest: the same context is the same order. One under an id
+        of ``job_orders`` may say more than the row, and nothing else. Raises NotFoundError naming near ids,
+        InvalidError for what can be no order.
         """
         if isinstance(order, Mapping):
-            return _given(order)
+            return self._under_its_id(_given(order)) if order.get("order_id") is not None else _given(order)
         if not isinstance(order, str) or not order.strip():
             raise InvalidError(
                 "An order is its id in job_orders, or a context.",
@@ -80,15 +85,41 @@ class JobOrders:
                 hint="Load one: lh ingest FILE --name job_orders\n"
                 'or give the order itself: order={"role": …, "city": …, "client_id": …}',
             )
+        found = self._found(base, order.strip())
+        if isinstance(found, JobOrder):
+            return found
+        raise self._unknown(f"{DATASET}@{base.version}", found, order.strip())
+
+    def _under_its_id(self, given: JobOrder) -> JobOrder:
+        """A context with what the row of its id says: nobody is sent to Gary under an order for Joliet."""
+        base = self.lake.catalog.find(DATASET)
+        row = self._found(base, given.id) if base else ""
+        if not isinstance(row, JobOrder):
+            return given
+        known = {**row.context, **({"target_count": row.places} if row.places else {})}
+        said = {**given.context, **({"target_count": given.places} if given.places else {})}
+        for name in _COMPARED & known.keys() & said.keys():
+            if not _agree(name, said[name], known[name]):
+                raise InvalidError(
+                    f"{row.id} says {name} {known[name]!r} in {row.source}, and the context {said[name]!r}.",
+                    hint="Leave it out, or give the order another id.",
+                )
+        lists = {n: [*dict.fromkeys([*row.context[n], *given.context.get(n, ())])] for n in _LISTS & row.context.keys()}
+        context = {**given.context, **row.context, **lists}
+        return JobOrder(row.id, context, row.places or given.places, row.status, row.source)
+
+    def _found(self, base: Manifest, order: str) -> JobOrder | str:
+        """The order of this id, kept while its snapshot is the newest; where there is none, the column of ids."""
         version = f"{base.name}@{base.version} {base.created_at}"
         if version != self._version or len(self._kept) > _MOST_KEPT:
             self._kept, self._version = {}, version
-        key = order.strip().casefold()
-        if key not in self._kept:
-            self._kept[key] = self._read(base, order.strip())
-        return self._kept[key]
+        key = order.casefold()
+        found = self._kept.get(key) or self._read(base, order)
+        if isinstance(found, JobOrder):
+            self._kept[key] = found
+        return found
 
-    def _read(self, base: Manifest, order: str) -> JobOrder:
+    def _read(self, base: Manifest, order: str) -> JobOrder | str:
         id_ = next((column.name for name in _IDS if (column := base.column(name))), None)
         if id_ is None:
             raise InvalidError(f"{DATASET} has no column of ids.", hint=f"Name it one of: {', '.join(_IDS)}.")
@@ -98,7 +129,7 @@ class JobOrders:
         sql = f"SELECT {select} FROM {ref} WHERE lower(CAST({quote(id_)} AS VARCHAR)) = lower($id) LIMIT 2"
         rows = self.lake.sql(sql, {"id": order}, access=Access(row_cap=None, show_pii=True)).table.to_pylist()
         if not rows:
-            raise self._unknown(ref, id_, order)
+            return id_
         if len(rows) > 1:
             raise InvalidError(f"{order} names more than one row of {ref}.", hint="Give the order as a context.")
         return _of_row(rows[0], ref)
@@ -123,6 +154,13 @@ def _given(order: Mapping[str, Any]) -> JobOrder:
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
         raise InvalidError(f"target_count is {count!r}.", hint="A whole number above 0: the places to fill.")
     return JobOrder(own.strip() if own else f"ctx-{digest(context)[:16]}", context, count)
+
+
+def _agree(name: str, one: Any, other: Any) -> bool:
+    if one is None:
+        return True
+    length = _DAY if name in {"start", "end"} else None
+    return same_text(str(one)[:length], str(other)[:length])
 
 
 def _of_row(row: Mapping[str, Any], source: str) -> JobOrder:

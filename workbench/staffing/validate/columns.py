@@ -56,6 +56,11 @@ class Coded:
     def __getitem__(self, row: int) -> str | None:
         return self.values[int(self.codes[row])]
 
+    def at(self, rows: NDArray[np.int64]) -> list[str | None]:
+        """The values of some rows."""
+        values = self.values
+        return [values[code] for code in self.codes[rows].tolist()]
+
     def among(self, wanted: Sequence[bool]) -> NDArray[np.bool_]:
         """Rows whose value is wanted: ``wanted`` says it of each of ``values``."""
         rows: NDArray[np.bool_] = np.asarray(wanted, dtype=np.bool_)[self.codes]

@@ -42,6 +42,7 @@ class LakeDesk:
         self._trade_of = trade_of
         self._kept: dict[str, tuple[str, Any]] = {}
         self._joined: dict[str, tuple[Records | None, str, Records | None]] = {}
+        self._trades: tuple[Roster, SameRole] | None = None
 
     @cached_property
     def outcomes(self) -> Book[Outcomes]:
@@ -65,23 +66,28 @@ class LakeDesk:
         if kind == "email":
             return Desk(roster=roster)
         records = {name: self._read(name) for name in (*SHAPES, "clients")}
-        records |= {name: self._with_recorded(name, records[name]) for name in _RECORDED}
+        if snapshot := self._recorded():
+            records |= {name: self._with_recorded(name, records[name], snapshot) for name in _RECORDED}
         if isinstance(context, Mapping) and context.get("follows") and records["submissions"] is not None:
             records["submissions"] = self._without_chain(records["submissions"], context)
         return Desk(roster=roster, same_role=self._same_role(roster), required=required_paper, **records)
 
-    def _with_recorded(self, name: str, loaded: Records | None) -> Records | None:
+    def _recorded(self) -> str:
+        """Which version of what was recorded here is the newest; '' for nothing yet."""
+        try:
+            return self.outcomes.look(lambda base, _: _version(base))
+        except ConflictError:  # a dataset of this name that is none of ours says nothing
+            return ""
+
+    def _with_recorded(self, name: str, loaded: Records | None, snapshot: str) -> Records | None:
         """The records that were loaded, and those that were made here."""
         try:
-            snapshot = self.outcomes.look(lambda base, _: _version(base))
-            if not snapshot:
-                return loaded
             before = self._joined.get(name)
             if before is None or before[0] is not loaded or before[1] != snapshot:
                 made = self.outcomes.look(lambda base, index: _RECORDED[name](index, loaded, base))
                 before = (loaded, snapshot, loaded.beside(made) if loaded and made else loaded or made)
                 self._joined[name] = before
-        except ConflictError:  # a dataset of this name that is none of ours says nothing
+        except ConflictError:  # as above, since a moment ago
             return loaded
         return before[2]
 
@@ -98,7 +104,9 @@ class LakeDesk:
     def _same_role(self, roster: Roster | None) -> SameRole:
         if self._trade_of is None or roster is None:
             return same_text
-        return same_trade(roster, self._trade_of)
+        if self._trades is None or self._trades[0] is not roster:
+            self._trades = roster, same_trade(roster, self._trade_of)
+        return self._trades[1]
 
     def _read(self, name: str) -> Any:
         manifest = self._lake.catalog.find(name)

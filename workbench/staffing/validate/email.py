@@ -6,13 +6,15 @@ Schema → length → Policy (SSN, pay) → name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, Literal, cast
 
 from workbench.staffing.validate.ids import normal_id
+from workbench.staffing.validate.markup import as_seen
+from workbench.staffing.validate.mentions import WORKER_ID, check_mentions, mentions
 from workbench.staffing.validate.message import Part, main_part, parts
 from workbench.staffing.validate.names import fold_name, same_name
 from workbench.staffing.validate.numbers import HIDDEN, find_numbers
@@ -33,7 +35,6 @@ _GREETING = re.compile(
     r"\s*(?i:hi there|hi|hello|hey|dear|good (?:morning|afternoon|evening)),?[ \t]+([^\W\d_][^\s,.!:;?—–]*)"
 )
 _FULL_NAME = re.compile(r"(?<!\w)[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)+")
-_WORKER_ID = re.compile(r"(?<![\w-])[Ww]-[0-9]+(?![\w-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,11 @@ def check_email(artifact: Any, context: Any, desk: Desk) -> Iterator[Finding]:
     yield from _check_length(artifact, subject, body)
     main = main_part(subject, body)
     for part in parts(artifact, main):
-        yield from _check_ssn(part)
-        yield from _check_pay(part, asked)
+        found = [*_check_ssn(part), *_check_pay(part, asked)]
+        yield from found
+        yield from _check_seen(part, asked, {one.code for one in found})
     yield from _check_name(main, body, asked, desk)
+    yield from _check_mentions(artifact, asked, desk)
 
 
 def _read_context(context: Any) -> tuple[MessageContext, list[Finding]]:
@@ -154,6 +157,24 @@ def _check_pay(part: Part, asked: MessageContext) -> Iterator[Finding]:
         yield error("pay_rate", path, said, got=got, expected=expected, evidence=place)
 
 
+def _check_seen(part: Part, asked: MessageContext, found: Collection[str]) -> Iterator[Finding]:
+    """What only shows when the message is opened: ``219<b>-</b>09-9999``, ``&#36;31 an hour``."""
+    text = as_seen(part.text)
+    if text is None:
+        return
+    seen = Part.of(part.path, text)
+    for one in (*_check_ssn(seen), *_check_pay(seen, asked)):
+        if one.code not in found:
+            yield replace(one, evidence={"seen": "with its markup and signs resolved; places are counted in that"})
+
+
+def _check_mentions(artifact: Mapping[str, Any], asked: MessageContext, desk: Desk) -> Iterator[Finding]:
+    """Ids of workers anywhere in the message: whoever is named must be there."""
+    told = (replace(one, proposed=False) for one in mentions(artifact, own="_context"))
+    own = frozenset() if asked.candidate_id is None else frozenset({normal_id(asked.candidate_id)})
+    yield from check_mentions(told, own, desk)
+
+
 def _check_name(main: Part, body: str, asked: MessageContext, desk: Desk) -> Iterator[Finding]:
     if asked.candidate_id is None:
         return
@@ -190,7 +211,7 @@ def _check_greeting(body: str, worker: Worker, name: str) -> Iterator[Finding]:
 
 def _check_named(main: Part, body: str, worker: Worker, name: str, desk: Desk) -> Iterator[Finding]:
     """Whom a client's message speaks of: by id, by full name, else by first name."""
-    ids = _WORKER_ID.findall(main.plain)
+    ids = WORKER_ID.findall(main.plain)
     if ids and normal_id(worker.id) not in map(normal_id, ids):
         said = f"The message names {ids[0]}, and is about {worker.id}."
         yield error("name_mismatch", "body", said, got=ids[0], expected=worker.id, nearest_valid=(worker.id,))

@@ -6,12 +6,13 @@ Schema → Completeness → Consistency → Policy. Two sides are compared only 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple, TypeGuard
 
 from workbench.staffing.validate.asked import FillContext, read_fill_context
 from workbench.staffing.validate.ids import normal_id
+from workbench.staffing.validate.mentions import check_mentions, mentions
 from workbench.staffing.validate.names import is_called, same_name
 from workbench.staffing.validate.numbers import check_numbers
 from workbench.staffing.validate.policy import check_policy
@@ -20,8 +21,7 @@ from workbench.staffing.validate.report import Finding, error
 from workbench.staffing.validate.roster import Wanted, Worker, same_text
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """One proposed worker; ``path`` is ``fills[3]``."""
 
     path: str
@@ -46,7 +46,9 @@ def check_fill(artifact: Any, context: Any, desk: Desk, today: date) -> Iterator
     yield from _check_existence(fills, workers, asked, desk)
     there = [(fill, worker) for fill, worker in zip(fills, workers, strict=True) if worker is not None]
     yield from _check_order(there, asked, desk)
+    yield from _check_known(there)
     yield from _check_excluded(there, asked)
+    yield from _check_others(artifact, entries, fills, desk)
     yield from check_policy([(fill.path, worker) for fill, worker in there], asked, desk, today)
     yield from check_numbers(artifact)
 
@@ -62,6 +64,8 @@ def _no_fills(artifact: Any) -> Finding:
 
 def _read_entry(n: int, entry: Any) -> Fill | list[Finding]:
     path = f"fills[{n}]"
+    if type(entry) is dict and _is_said(id_ := entry.get("candidate_id")) and _is_said(name := entry.get("name")):
+        return Fill(path, id_, name)  # nearly all there are
     if not isinstance(entry, Mapping):
         got = _kind(entry)
         return [
@@ -78,6 +82,10 @@ def _read_entry(n: int, entry: Any) -> Fill | list[Finding]:
         elif not value.strip():
             problems.append(error("missing_field", where, f"{where} is blank.", expected="text"))
     return problems or Fill(path, entry["candidate_id"], entry["name"])
+
+
+def _is_said(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _kind(value: Any) -> str:
@@ -133,6 +141,14 @@ def _check_order(there: Sequence[tuple[Fill, Worker]], asked: FillContext, desk:
             yield Finding("name_differs", f"{fill.path}.name", "warning", said, fill.name, worker.name, (worker.name,))
 
 
+def _check_known(there: Sequence[tuple[Fill, Worker]]) -> Iterator[Finding]:
+    """Whose activity the roster does not tell, or not in a form that can be read."""
+    for fill, worker in there:
+        if worker.active is None:
+            said = f"Whether {fill.id} is active was not checked: the roster does not say it."
+            yield Finding("not_checked", f"{fill.path}.candidate_id", "info", said, fill.id)
+
+
 def _misfits(worker: Worker, asked: FillContext, desk: Desk) -> Iterator[tuple[str, str, Any, Any]]:
     """(code, what is said, got, expected) of everything in which a worker does not fit the order."""
     if worker.active is False:
@@ -181,6 +197,15 @@ def _refused(
         hint = f"; there are no other active {asked.says}"
     ids = [one.id for one in near]
     return error(code, path, f"{said}{hint}.", got=got, expected=expected, nearest_valid=ids, evidence=evidence)
+
+
+def _check_others(
+    artifact: Mapping[str, Any], entries: Sequence[Any], fills: Sequence[Fill], desk: Desk
+) -> Iterator[Finding]:
+    """Workers in other fields, such as alternates or a reason: an invented one there is read all the same."""
+    rest = {name: value for name, value in artifact.items() if name not in ("fills", "_context")}
+    found = chain(mentions(entries, "fills", own="candidate_id"), mentions(rest))
+    yield from check_mentions(found, frozenset(normal_id(fill.id) for fill in fills), desk)
 
 
 def _check_excluded(there: Sequence[tuple[Fill, Worker]], asked: FillContext) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,11 @@ _SLICE = 65_536
 def normal_id(text: str) -> str:
     """The form that ids are compared in: ``12`` for ``W-12`` and ``w-12``, else the text in lower case."""
     found = _NUMBERED.fullmatch(text)
-    return found[1] if found else text.lower()
+    if found:
+        return found[1]
+    low = text.lower()
+    # The sign of kelvin is a k in lower case; an id that only looks like another one is not that one.
+    return text if low.isascii() and not text.isascii() else low
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +50,27 @@ class IdIndex:
     def find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(first, end) int64[n]: the places in ``keys`` that hold each id, none where they are equal."""
         known, wanted = self._wanted(ids)
-        first = np.searchsorted(self.keys, wanted, side="left")
-        end = np.searchsorted(self.keys, wanted, side="right")
+        first = self.keys.searchsorted(wanted, side="left")
+        end = self.keys.searchsorted(wanted, side="right")
         return first, np.where(known, end, first)
 
     def _wanted(self, ids: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
         if self.keys.dtype.kind == "i":
-            found = [_NUMBERED.fullmatch(text) for text in ids]
-            known = np.array([one is not None for one in found], dtype=np.bool_)
-            return known, np.array([int(one[1]) if one else 0 for one in found], dtype=np.int64)
+            return _numbers(tuple(ids))
         texts = [normal_id(text).encode("utf-8", "surrogatepass") for text in ids]
         # What is longer than every key would be cut to one, and a NUL at the end would be lost.
         known = np.array([len(text) <= self.keys.itemsize and b"\0" not in text for text in texts], dtype=np.bool_)
         return known, np.array([text if ok else b"" for text, ok in zip(texts, known, strict=True)], self.keys.dtype)
+
+
+@lru_cache(maxsize=8)  # one proposal is looked up in the roster and in each record
+def _numbers(ids: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """(known, numbers): of each id whether it is numbered, and its number, 0 without one. Not to be written to."""
+    found = list(map(_NUMBERED.fullmatch, ids))
+    known = np.array([one is not None for one in found], dtype=np.bool_)
+    numbers = np.array([int(one[1]) if one else 0 for one in found], dtype=np.int64)
+    known.flags.writeable = numbers.flags.writeable = False
+    return known, numbers
 
 
 def _keys(array: Any) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from workbench.pii.kinds import COVER
 from workbench.pii.ssn import find_ssns
 from workbench.pii.stretches import stretches
+from workbench.staffing.validate.markup import as_seen
 from workbench.staffing.validate.message import Part, named_parts
 from workbench.staffing.validate.report import Finding, error
 
@@ -22,7 +23,8 @@ _IN_LINES = re.compile(
     rf"[0-9](?<![0-9{COVER}][0-9])(?<![0-9][-.,/][0-9])[0-9]{{2}}{_BREAK}[0-9]{{2}}{_BREAK}[0-9]{{4}}"
     rf"(?![0-9{COVER}]|[-.,/][0-9])"
 )
-_NINE = re.compile(r"(?:\d\D*){9}")
+# Nine digits, whatever stands between. From the beginning and possessive, so that a text is gone through once.
+_NINE = re.compile(r"\D*+\d" * 9)
 
 
 def find_numbers(part: Part) -> Iterator[tuple[int, int]]:
@@ -35,9 +37,15 @@ def find_numbers(part: Part) -> Iterator[tuple[int, int]]:
 def check_numbers(artifact: Any) -> Iterator[Finding]:
     """No text of an artifact, in whatever field a model put it, may hold a social security number."""
     for part in named_parts(artifact, only=_NINE):
-        if any(True for _ in find_numbers(part)):
+        if any(True for _ in find_numbers(part)) or _is_seen(part):
             said = f"{part.path} holds a number that looks like a social security number."
             yield error("ssn", part.path, said, got=HIDDEN, expected="none")
+
+
+def _is_seen(part: Part) -> bool:
+    """Whether one shows once markup is resolved."""
+    text = as_seen(part.text)
+    return text is not None and any(True for _ in find_numbers(Part.of(part.path, text)))
 
 
 def hide_numbers(found: Finding) -> Finding:
@@ -56,7 +64,7 @@ def _hide(value: Any) -> Any:
 
 
 def _hide_text(text: str) -> str:
-    if not _NINE.search(text):
+    if not _NINE.match(text):
         return text
     part = Part.of("", text)
     spans = sorted(find_numbers(part), reverse=True)

@@ -21,7 +21,7 @@ _UNIT = (
 )
 _WORD = re.compile(
     r"(?<![a-z])(?:(?P<theirs>bill(?:ing)?[ -]?rates?|mark-?ups?|margins?)|salar(?:y|ies)|wages?"
-    r"|rates? of pay|pay(?:ing|s)?|pay[ -]?rates?|rates?|compensation|remuneration|earn(?:s|ing|ings)?"
+    r"|rates? of pay|pay(?:ing|s)?|pay[ -]?rates?|rates?|paid|comp(?:ensation)?|ote|remuneration|earn(?:s|ing|ings)?"
     r"|take-?home|per diem|stipends?|bonus(?:es)?|hourly)(?![a-z])"
 )
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|\d+(?:\.\d{1,2})?"
@@ -30,13 +30,16 @@ _NO_PAY = r"am|pm|st|nd|rd|th|days?|weeks?|people|workers|hours?|hrs|min"
 _AMOUNTS = (
     re.compile(rf"(?P<from>{_CURRENCY} ?)(?P<number>{_NUMBER})(?P<k> ?k(?![a-z]))?"),
     re.compile(rf"{_CURRENCY} ?(?:{_NUMBER}) ?(?:-|to) ?(?P<number>{_NUMBER})(?P<k> ?k(?![a-z]))?"),  # "$20-22"
-    re.compile(rf"(?<![\w.,/:$-])(?P<number>{_NUMBER})(?P<k> ?k)? ?(?:dollars?|bucks|usd|eur|euros?|{_UNIT})(?![a-z])"),
+    re.compile(
+        rf"(?<![\w.,/:$-])(?P<number>{_NUMBER})(?P<k> ?k)? ?(?:dollars?|bucks|usd|eur|euros?|[$€£]|{_UNIT})(?![a-z\d])"
+    ),
     # A plain decimal or thousands, that is no part of a phone, date, time or version.
     re.compile(r"(?<![\w.,/:-])(?P<number>\d{1,3}\.\d{2}|\d{1,3},\d{3}(?:\.\d{2})?)(?P<k>)(?![\d%]|[.,/:-]\d)"),
     re.compile(r"(?<![\w.,/:-])(?P<number>\d{2,3})(?P<k> ?k)(?![a-z])"),
     # A plain number right behind the word: "pay rate: 27".
     re.compile(
-        r"(?<![a-z])(?:salary|wages?|pay(?:s|ing)?|rate)(?: (?:is|was|of|at|will be))?(?: ?[:=])? ?"
+        r"(?<![a-z])(?:salary|wages?|pay(?:s|ing)?|paid|earn(?:s|ing)?|hourly|comp|rate)"
+        r"(?: (?:is|was|of|at|will be))?(?: ?[:=])? ?"
         rf"(?P<number>\d{{2,6}}(?:\.\d{{1,2}})?)(?P<k>)(?![\d%]|[.,/:-]\d| ?(?:{_NO_PAY})(?![a-z]))"
     ),
 )
@@ -50,7 +53,7 @@ _SPOKEN = re.compile(
 
 
 # Money by the hour says what it is without another word: "$27.50/hr", "27 dollars an hour"; "40 an hour" may be boxes.
-_BY_THE_HOUR = re.compile(rf"(?: ?k)? ?(?P<money>dollars?|bucks|usd|euros?|eur)? ?{_UNIT}(?![a-z])")
+_BY_THE_HOUR = re.compile(rf"(?: ?k)? ?(?P<money>dollars?|bucks|usd|euros?|eur|[$€£])? ?{_UNIT}(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,13 +37,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """What is read of a roster, and the names its column may have, compared without case."""
 
 _ACTIVE = {"active", "available", "true", "t", "yes", "y", "1"}
+_A_NUMBER = r"^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$"
 _LISTED = re.compile(r"[^\[\]\"';,|]+")
 _NEAR_POOL = 20_000
 _NEAREST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(NamedTuple):  # made for everybody who is proposed: a frozen dataclass takes four times as long
     """What a roster knows of one worker; None is unknown. ``rows``: how many rows have this id."""
 
     id: str
@@ -86,7 +87,12 @@ class Lookup(Protocol):
 
 def same_text(one: str, other: str) -> bool:
     """Equal but for case and space: how cities are compared, and roles when nobody brings a dictionary of trades."""
-    return one == other or _plain(one) == _plain(other)
+    return one == other or _same_plain(one, other)
+
+
+@lru_cache(maxsize=4096)  # the same few cities, trades and clients again and again
+def _same_plain(one: str, other: str) -> bool:
+    return _plain(one) == _plain(other)
 
 
 def _plain(text: str) -> str:
@@ -150,11 +156,8 @@ class Roster:
             return []
         first, end = self.index.find(ids)
         there = first < end
-        names = iter(self.names.take(pa.array(first[there])).to_pylist())
-        return [
-            self._worker(int(row), next(names), int(stop - row)) if ok else None
-            for row, stop, ok in zip(first, end, there, strict=True)
-        ]
+        found = iter(self._workers(first[there], (end - first)[there].tolist()))
+        return [next(found) if ok else None for ok in there.tolist()]
 
     def near(
         self, asked: Sequence[tuple[str, str]], wanted: Wanted, same_role: SameRole, *, without: Collection[str] = ()
@@ -192,7 +195,7 @@ class Roster:
         free = sorted((row for _, _, row in like), key=heads.__contains__)
         rows = [*dict.fromkeys([*namesakes, *free])][:_NEAREST]
         heads.update(rows[:1])
-        return tuple(self._worker(row, self.names[row].as_py(), 1) for row in rows)
+        return tuple(self._workers(np.array(rows, dtype=np.int64), [1] * len(rows)))
 
     def _pool(self, wanted: Wanted, same_role: SameRole) -> NDArray[np.int64]:
         mask = (self.active != 0) & ~self._twice()
@@ -214,24 +217,36 @@ class Roster:
         return twice
 
     def _label(self, row: int) -> str:
-        key = self.index.keys[row]
-        return f"W-{key}" if self.index.keys.dtype.kind == "i" else key.decode()
+        return _written(self.index.keys[row].item())
 
-    def _worker(self, row: int, name: str | None, rows: int) -> Worker:
-        known = int(self.active[row])
-        status = self.status[row]
-        barred = self.barred[row]
-        return Worker(
-            self._label(row),
-            name,
-            self.role[row],
-            self.city[row],
-            self.state[row],
-            None if known < 0 else bool(known),
-            status if status is not None else "" if known else "not available",
-            tuple(one.strip() for one in _LISTED.findall(barred) if one.strip()) if barred else (),
-            rows,
+    def _workers(self, rows: NDArray[np.int64], counts: Sequence[int]) -> list[Worker]:
+        """Column by column, which takes a third of the time of worker by worker."""
+        known = self.active[rows].tolist()
+        return list(
+            map(
+                Worker,
+                map(_written, self.index.keys[rows].tolist()),
+                self.names.take(pa.array(rows)).to_pylist(),
+                self.role.at(rows),
+                self.city.at(rows),
+                self.state.at(rows),
+                [None if one < 0 else one > 0 for one in known],
+                [
+                    said if said is not None else "" if one else "not available"
+                    for said, one in zip(self.status.at(rows), known, strict=True)
+                ],
+                map(_barring, self.barred.at(rows)),
+                counts,
+            )
         )
+
+
+def _written(key: int | bytes) -> str:
+    return f"W-{key}" if isinstance(key, int) else key.decode()
+
+
+def _barring(text: str | None) -> tuple[str, ...]:
+    return tuple(one.strip() for one in _LISTED.findall(text) if one.strip()) if text else ()
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:
@@ -245,15 +260,32 @@ def _active(columns: Mapping[str, Any], count: int) -> NDArray[np.int8]:
     said = []
     for what in ("status", "active"):
         if what in columns:
-            text = pc.utf8_lower(pc.utf8_trim_whitespace(columns[what].cast(pa.string())))
+            text = pc.utf8_lower(pc.utf8_trim_whitespace(_texts(columns[what])))
             said.append(pc.if_else(pc.is_valid(text), pc.is_in(text, value_set=pa.array(sorted(_ACTIVE))), None))
     if "availability" in columns:
-        said.append(pc.greater(columns["availability"].cast(pa.float64()), 0.0))
+        said.append(pc.greater(_numbers(columns["availability"]), 0.0))
     active = np.full(count, -1, dtype=np.int8)
     for one in said:
         codes = np.asarray(pc.fill_null(one.cast(pa.int8()), -1))
         active = np.where(codes < 0, active, np.where(active == 0, 0, codes)).astype(np.int8)
     return active
+
+
+def _numbers(column: Any) -> Any:
+    """A column as float64; null is what cannot be read as a number: ``"weekends"``, ``"80%"``, a date, a list."""
+    types = pa.types
+    if any(is_(column.type) for is_ in (types.is_floating, types.is_integer, types.is_decimal, types.is_boolean)):
+        return column.cast(pa.float64())
+    text = pc.utf8_trim_whitespace(_texts(column))
+    return pc.if_else(pc.match_substring_regex(text, _A_NUMBER), text, None).cast(pa.float64())
+
+
+def _texts(column: Any) -> Any:
+    """A column as text, nulls where it is of a type that has none."""
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(column), pa.string())
 
 
 def _barred(columns: Mapping[str, Any], rows: NDArray[np.int64]) -> Coded:

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.errors import InvalidError
 
-VERSION = "2"
+VERSION = "3"
 """Of the rules; raised whenever a rule changes, so that an old verdict can be told from a new one."""
 
 
