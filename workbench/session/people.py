@@ -43,7 +43,15 @@ class KnownPeople:
 
 def known_people(lake: Lake) -> Roster:
     """The roster of all datasets, each in its newest version. Streams; holds hashes of the values only."""
-    return Roster(value for manifest in _tagged(lake) for value in _values(lake, manifest.name, manifest.pii))
+    return Roster(known_values(lake))
+
+
+def known_values(lake: Lake) -> Iterator[tuple[str, str]]:
+    """``(kind, value)`` of everything personal in all datasets, each in its newest version; what a roster is made
+    of.
+    """
+    for manifest in _tagged(lake):
+        yield from _values(lake, manifest.name, manifest.pii)
 
 
 def _tagged(lake: Lake) -> list[Manifest]:
