@@ -32,9 +32,11 @@ def state(of: Roster) -> dict[str, Any]:
             return list(value._sorted)
         if isinstance(value, dict):
             return {key: told(inner) for key, inner in value.items()}
-        return vars(value) and {key: told(inner) for key, inner in vars(value).items()} if hasattr(value, "add") and (
-            hasattr(value, "settle")
-        ) else value
+        return (
+            vars(value) and {key: told(inner) for key, inner in vars(value).items()}
+            if hasattr(value, "add") and (hasattr(value, "settle"))
+            else value
+        )
 
     return {name: told(value) for name, value in vars(of).items()}
 

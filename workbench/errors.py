@@ -17,6 +17,7 @@
     │   └── LostRaceError                lost_race         503     1
     ├── ForbiddenError                   forbidden         403     1
     ├── RejectedError                    rejected          422     1
+    │   └── FirewallError                firewall          422     1
     ├── CancelledError                   cancelled         499     1
     ├── MissingExtraError                missing_extra     501     1
     └── ProviderError                    provider          502     1
@@ -196,6 +197,12 @@ class RejectedError(WorkbenchError):
 
     code = "rejected"
     http_status = 422
+
+
+class FirewallError(RejectedError):
+    """A row that must never be trained on got as far as a training file; the file was not published."""
+
+    code = "firewall"
 
 
 class CancelledError(WorkbenchError):

@@ -72,6 +72,7 @@ COMMANDS = {
         "iterate",
         "Let a model propose and the validators decide, until it passes or the budget ends; exit 1 when it is refused.",
     ),
+    "distill": ("distill", "Make training data of run logs: collect, score, export, audit, replay, review."),
     "run": (
         "run",
         "Run a notebook from top to bottom in a kernel of its own; a failing cell is named and ends it.",
