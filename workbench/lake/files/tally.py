@@ -36,6 +36,7 @@ class Tally:
         self._last = b"\n"  # the byte before, and whether a row ended there or right before its \r
         self._ended = self._ended_before = True
         self._flags = np.empty(BLOCK, np.bool_)
+        self._shifted = np.empty(-(-BLOCK // 64), np.uint64)
         self.edges = Edges(delimiter)
 
     def add(self, block: bytes) -> None:
@@ -44,12 +45,11 @@ class Tally:
         ends = self._bits(codes, ord("\n"))
         quotes = self._bits(codes, ord('"'))
         n_ends = int(np.bitwise_count(ends).sum())
-        # Line ends are most of what is below 14; if they are all, there is neither \r nor NUL.
-        low = int(np.count_nonzero(np.less(codes, 14, out=self._flags[: len(codes)])))
-        returns = self._bits(codes, ord("\r")) if low != n_ends else None
+        # Most files have neither, and one byte that is not there is soon looked for.
+        returns = self._bits(codes, ord("\r")) if b"\r" in block else None
         self._add_ends(block, ends, n_ends, returns)
-        if low != n_ends:
-            self.nul += int(np.count_nonzero(np.equal(codes, 0, out=self._flags[: len(codes)])))
+        if b"\0" in block:
+            self.nul += block.count(b"\0")
         inside = self._inside(quotes)
         self._add_rows(block, ends & ~inside, returns)
         if self.edges.tidy:
@@ -83,9 +83,9 @@ class Tally:
 
     def _inside(self, quotes: _Words) -> _Words:
         """Bits of the bytes that have an odd number of quotes before them or at them."""
-        inside = quotes.copy()
+        inside, shifted = quotes.copy(), self._shifted[: len(quotes)]
         for shift in (1, 2, 4, 8, 16, 32):
-            inside ^= inside << np.uint64(shift)
+            inside ^= np.left_shift(inside, np.uint64(shift), out=shifted)
         odd = np.bitwise_xor.accumulate(inside >> _TOP)  # whether the words up to this one hold an odd number
         before = np.concatenate([[np.uint64(self.quotes % 2)], odd[:-1] ^ np.uint64(self.quotes % 2)])
         return inside ^ (before * _ONES)
@@ -115,7 +115,9 @@ class Tally:
 
     def _check(self, block: bytes) -> None:
         text = self._rest + block if self._rest else block
-        whole = next((i for i in range(len(text) - 1, max(len(text) - 5, -1), -1) if text[i] & 0xC0 != 0x80), len(text))
+        whole = len(text)
+        if text[-1] >= 0x80:
+            whole = next((i for i in range(whole - 1, max(whole - 5, -1), -1) if text[i] & 0xC0 != 0x80), whole)
         self._rest = text[whole:]
         self._utf8 = _validates(memoryview(text)[:whole])
 
