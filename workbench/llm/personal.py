@@ -145,9 +145,8 @@ def _found(text: str, roster: Roster, depth: int = 0) -> Iterator[Place]:
     for sign, resolved in (("\\", unescaped), ("&", _without_entities)):
         if sign in text and depth < _DEPTH:
             plain, starts, ends = resolved(text)
-            if plain != text:
-                for inner in _found(plain, roster, depth + 1):
-                    yield Place(starts[inner.start], ends[inner.end - 1], inner.label)
+            inner = _found(plain, roster, depth + 1) if plain != text else ()
+            yield from (Place(starts[one.start], ends[one.end - 1], one.label) for one in inner)
 
 
 def _worker_ids(text: str) -> Iterator[tuple[int, int]]:

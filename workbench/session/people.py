@@ -50,7 +50,7 @@ def known_people(lake: Lake) -> Roster:
 
 
 def known_values(lake: Lake) -> Iterator[tuple[str, str]]:
-    """``(kind, value)`` of everything personal in all datasets, each in its newest version; what a roster is made of."""
+    """``(kind, value)`` of all that is personal in the datasets, each in its newest version: a roster is made of it."""
     for kind, column in _columns(lake):
         yield from ((kind, value) for value in column.drop_null().to_pylist())
 
