@@ -168,7 +168,8 @@ def _mask_untagged(array: pa.Array) -> pa.Array:
     if not _may_hold_text(kind) or not len(array):
         return array
     if _is_text(kind):
-        return _mask_texts(array.cast(pa.large_string())).cast(kind)
+        few = len(array) <= _FEW  # then two casts would take longer than the masking
+        return _each_once(array, mask_text) if few else _mask_texts(array.cast(pa.large_string())).cast(kind)
     if _is_binary(kind):
         return _mask_binary(array)
     if isinstance(array, pa.ExtensionArray):
@@ -214,8 +215,6 @@ def _rebased(kind: pa.DataType, array: pa.Array, buffer: pa.Buffer) -> pa.Array:
 
 def _mask_texts(texts: pa.Array) -> pa.Array:
     """A large_string array through `mask_text`; only what may hold something is looked at, and that once."""
-    if len(texts) <= _FEW:
-        return _each_once(texts, mask_text)
     suspect = pc.fill_null(pc.match_substring_regex(texts, SUSPECT), fill_value=False)
     if not pc.any(suspect).as_py():
         return texts

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,7 @@ FAR_SCORE = {"hybrid": 0.28, "vector": 0.33, "text": 0.12}
 """Nothing is close below this best score; set on the tuning half of the labelled queries (docs/decisions.md)."""
 _TRADE_SAID = 0.3
 _PROBES = 100
+_COVERED = 4096  # texts kept as they may be shown: searches go on among the same people
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Searcher:
     offers: Offers | None = None
     query_embedder: Embedder | None = None
     _tables: dict[tuple[str, ...], TradeTable] = field(default_factory=dict)
+    _covered: Callable[[str], str] = field(default_factory=lambda: lru_cache(_COVERED)(pii.mask_text))
 
     @cached_property
     def corpora(self) -> Corpora:
@@ -302,7 +304,7 @@ class Searcher:
         rows = shown_rows(self.lake, look.opened, ranked.rows, ids, columns)
         texts = rows.column(rows.num_columns - 1).to_pylist()
         if not show_pii:
-            texts = [pii.mask_text(text) for text in texts]
+            texts = [self._covered(text) for text in texts]
         slots = look.opened.corpus.rows.slots[ranked.rows]
         hits = tuple(
             hit(

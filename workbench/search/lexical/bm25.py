@@ -121,8 +121,9 @@ class Snapshot:
         query = self._any(question)
         if query is not None and len(slots):
             wanted = np.unique(slots)
-            limited = query if len(wanted) > self._costs.in_query else self._among(query, wanted)
-            found, scores = self._fetch(limited, self.count)
+            many = len(wanted) > self._costs.in_query
+            limited, most = (query, self.count) if many else (self._among(query, wanted), len(wanted))
+            found, scores = self._fetch(limited, most)
             out[found] = scores
         return out[slots]
 

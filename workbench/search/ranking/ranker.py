@@ -29,6 +29,8 @@ _ROLES = 3
 _LEADING, _LIKE = 0.8, 0.2
 """A role leads when it is so near to the one most like the query, and so like it at all."""
 _UNRANKED = 0
+# Scores are rounded to four decimals; asked for in two ways a sum may come out on either side.
+_ROUNDED = np.float32(2e-4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Ranker:
 
         An arm without weight is not asked: the ranks in its list are 0 then, and ``coverage`` without words too.
         """
-        found = self.propose(probe, max(_DEPTH, 2 * k), rows, weights)
+        found = self.propose(probe, max(_DEPTH, 2 * k), rows, weights, most=k)
         return self.order(found, k, weights, rows=rows)
 
     def placed(
@@ -162,23 +164,39 @@ class Ranker:
                 rank = most
         return first, rank
 
-    def propose(self, probe: Probe, depth: int, rows: Mask | None = None, weights: Weights | None = None) -> Proposals:
+    def propose(
+        self,
+        probe: Probe,
+        depth: int,
+        rows: Mask | None = None,
+        weights: Weights | None = None,
+        *,
+        most: int | None = None,
+    ) -> Proposals:
         """What the arms propose for ``probe``, ``depth`` texts each, every one with all of its parts.
 
-        By ``weights`` an arm that counts nothing is not asked; too few words still are filled up by meaning.
+        By ``weights`` an arm that counts nothing is not asked; too few words still are filled up by meaning. With
+        ``most`` those are left out that by these weights are surely not among the ``most`` best.
         """
         texts = self.corpus.texts_with(rows)
-        said, coverage = _NOTHING, 0.0
+        said, coverage, beyond = _NOTHING, 0.0, np.inf
         if weights is None or weights.words:
-            said, coverage = self._said(probe.question, depth, texts)
+            said, coverage, beyond = self._said(probe.question, depth, texts)
         near, plan, seen = _NOTHING, None, Seen() if probe.trade is not None else None
         if weights is None or weights.meaning or len(said.texts) < depth:
             near, plan = self._near(probe, depth, texts, seen)
         lead = self._lead(probe, depth, texts, near, seen)
         found = np.unique(np.concatenate([near.texts, said.texts, lead.texts]))
-        values = [self._meanings(probe, found, near, lead), self._words(probe, found, said), self._trades(probe, found)]
-        ranks = [_rank(near.texts, found), _rank(said.texts, found), np.zeros_like(found)]
-        return Proposals(found, np.stack(values, 1), np.stack(ranks, 1), coverage, plan, trade=probe.trade is not None)
+        meanings, trades = self._meanings(probe, found, near, lead), self._trades(probe, found)
+        ranks = np.stack([_rank(near.texts, found), _rank(said.texts, found), np.zeros_like(found)], 1)
+        if weights is not None and most is not None and most <= len(said.texts):
+            bounds = np.full(len(found), beyond)
+            bounds[np.searchsorted(found, said.texts)] = said.values
+            of_query = weights.of(coverage, trade=probe.trade is not None)
+            keep = _may_win(np.stack([meanings, bounds, trades], 1), ranks[:, 1] != _UNRANKED, of_query, most)
+            found, meanings, trades, ranks = found[keep], meanings[keep], trades[keep], ranks[keep]
+        values = np.stack([meanings, self._words(probe, found, said, beyond), trades], 1)
+        return Proposals(found, values, ranks, coverage, plan, trade=probe.trade is not None)
 
     def order(self, found: Proposals, k: int, weights: Weights, *, rows: Mask | None = None) -> Ranked:
         """The best ``k`` rows among those that carry the proposed texts, by ``weights``; ``rows`` as in ``propose``."""
@@ -211,12 +229,16 @@ class Ranker:
         found = self.index.search(probe.vector, depth, allowed=allowed, ties=True, seen=seen)
         return _Proposed(self._vectors.texts[found.ids], _likeness(found.distances)), found.plan
 
-    def _said(self, question: Question, depth: int, texts: Mask | None) -> tuple[_Proposed, float]:
+    def _said(self, question: Question, depth: int, texts: Mask | None) -> tuple[_Proposed, float, float]:
+        """What the words propose, the coverage, and what the part of any other text does not exceed."""
         if self.lexical is None or not question.terms:
-            return _NOTHING, 0.0
+            return _NOTHING, 0.0, 0.0
         found = self.lexical.search(question, depth, allowed=self._words_of.mask(texts))
         coverage = self.lexical.coverage(question, found)
-        return _Proposed(self._words_of.texts[found.slots], self.lexical.parts(question, found.scores)), coverage
+        # A list that is not full has every text with one of the words.
+        last = found.scores[-1:] + _ROUNDED if len(found.slots) >= depth else np.zeros(1, np.float32)
+        parts = self.lexical.parts(question, np.concatenate([found.scores, last]))
+        return _Proposed(self._words_of.texts[found.slots], parts[:-1]), coverage, float(parts[-1])
 
     def _lead(self, probe: Probe, depth: int, texts: Mask | None, near: _Proposed, seen: Seen | None) -> _Proposed:
         """The nearest texts of the role texts that are most like the query's occupations.
@@ -246,12 +268,18 @@ class Ranker:
         values[missing] = _likeness(distances(vectors, probe.vector, "cosine"))
         return values
 
-    def _words(self, probe: Probe, found: Places, said: _Proposed) -> Values:
+    def _words(self, probe: Probe, found: Places, said: _Proposed, beyond: float) -> Values:
+        """The parts of ``found``, which has all that ``said`` has; no other text has one above ``beyond``."""
         values = np.zeros(len(found))
         if self.lexical is None or not probe.question.terms:
             return values
-        values[np.searchsorted(found, said.texts)] = said.values
-        missing = np.setdiff1d(np.arange(len(found)), np.searchsorted(found, said.texts), assume_unique=True)
+        known = np.searchsorted(found, said.texts)
+        values[known] = said.values
+        if not beyond:
+            return values
+        other = np.ones(len(found), np.bool_)
+        other[known] = False
+        missing = np.flatnonzero(other)
         scores = self.lexical.scores(probe.question, self.slots[found[missing]])
         values[missing] = self.lexical.parts(probe.question, scores)
         return values
@@ -265,6 +293,17 @@ class Ranker:
 
 def _likeness(far: Values) -> Values:
     return np.clip(1.0 - far, 0.0, 1.0)
+
+
+def _may_win(values: Values, known: Mask, weights: Values, most: int) -> Mask:
+    """Which texts may be among the ``most`` best by ``values`` (n, 3), exact where ``known`` (n,), else not too low.
+
+    All that are known stay. A larger value never makes a smaller score, whatever is rounded.
+    """
+    scores = scored(values, weights)
+    least = float(np.partition(scores[known], -most)[-most])
+    may: Mask = known | (scores >= least)
+    return may
 
 
 def _rank(listed: Places, found: Places) -> Places:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from workbench.search.vectors.segment import PARTIAL, disk_errors, sync_folder
 
 SUFFIX = ".rows"
+_NARROW = 8  # choices of columns
 
 
 class RowWriter:
@@ -72,19 +73,29 @@ class RowFiles:
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         names = [set(batch.schema.names) for batch in self._batches]
         self.columns = frozenset(set.intersection(*names)) if names else frozenset()
+        self._narrow: dict[tuple[str, ...], list[pa.RecordBatch]] = {}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def take(self, places: NDArray[np.int64], columns: Sequence[str]) -> pa.Table | None:
         """The rows at ``places``, in that order, with ``columns``; None for no rows."""
+        if not len(places):
+            return None
         owners = np.searchsorted(self._starts, places, side="right") - 1
-        inside, names = places - self._starts[owners], list(columns)
-        picked = [
-            self._batches[owner].slice(place, 1).select(names)
-            for owner, place in zip(owners.tolist(), inside.tolist(), strict=True)
-        ]
-        return pa.Table.from_batches(picked).combine_chunks() if picked else None
+        inside, batches = places - self._starts[owners], self._with(tuple(columns))
+        picked = [batches[owner].slice(place, 1) for owner, place in zip(owners.tolist(), inside.tolist(), strict=True)]
+        return pa.Table.from_batches([pa.concat_batches(picked)])
+
+    def _with(self, columns: tuple[str, ...]) -> list[pa.RecordBatch]:
+        """The batches with ``columns`` alone, remembered: most searches show the same ones."""
+        found = self._narrow.get(columns)
+        if found is None:
+            found = [batch.select(list(columns)) for batch in self._batches]
+            if len(self._narrow) >= _NARROW:
+                self._narrow.clear()
+            self._narrow[columns] = found
+        return found
 
 
 def open_rows(folder: Path, files: Iterable[tuple[str, int]]) -> RowFiles | None:

@@ -55,7 +55,7 @@ def load_codes(path: Path, segments: Segments) -> Codes | None:
     except (OSError, SafetensorError, ValueError, TypeError):
         return None
     whole = len(codes) == sum(rows for _, rows in known) and str(_crc(codes)) == said.get("crc")
-    return codes if whole else None
+    return codes.settled() if whole else None
 
 
 def _crc(codes: Codes) -> int:
