@@ -86,7 +86,19 @@ def test_an_integer_of_2_to_53_is_written(number):
 
 @pytest.mark.parametrize(
     "value",
-    [2**53 + 1, -(2**53) - 1, 10**30, math.nan, math.inf, -math.inf, "\ud800", {1: 2}, {"a": {None: 1}}, b"", object()],
+    [
+        2**53 + 1,
+        -(2**53) - 1,
+        10**30,
+        math.nan,
+        math.inf,
+        -math.inf,
+        "\ud800",
+        {1: 2},
+        {"a": {None: 1}},
+        b"",
+        pytest.param(object(), id="object"),
+    ],
     ids=repr,
 )
 def test_what_has_no_canonical_form_is_refused(value):
