@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from workbench.lake.drill import Plan, drill, judge, open_by_url
@@ -262,3 +264,19 @@ def test_the_command_tells_and_exits_by_what_it_found(tmp_path):
     again = lh("drill", "--lake", str(tmp_path / "lake"))
     assert again.returncode == 1
     assert "holds datasets" in again.stderr
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("more", [(), ("--search",)], ids=["lake", "search"])
+def test_a_drill_that_is_killed_leaves_no_process_behind(tmp_path, more):
+    command = [str(Path(sys.executable).with_name("lh")), "drill", "--lake", str(tmp_path / "lake"), *more]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as drill:
+        try:
+            deadline = time.monotonic() + 60
+            while len(crew := psutil.Process(drill.pid).children(recursive=True)) < 4:
+                assert drill.poll() is None
+                assert time.monotonic() < deadline
+        finally:
+            drill.kill()
+    _, alive = psutil.wait_procs(crew, timeout=60)
+    assert alive == []

@@ -13,7 +13,9 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, cast
 
 import pyarrow as pa
@@ -96,8 +98,21 @@ class _Noted:
         self._note("read")
 
 
+def end_with_parent() -> None:
+    """From now on this process ends when the one that started it does, however that ends."""
+    if (parent := parent_process()) is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, name="end with parent", daemon=True).start()
+
+
 def write(post: Post, number: int, batches: int, seed: int) -> None:
     """Load ``batches`` batches (or fewer when told to stop), acknowledging each after its ingest has returned."""
+    end_with_parent()
     tempfile.tempdir = post.folder  # what a dead writer leaves there is the drill's to look at
     who, chance = f"writer {number}", random.Random(seed)
     handle = os.open(post.here / f"{os.getpid()}.phase", os.O_CREAT | os.O_WRONLY)
@@ -147,6 +162,7 @@ def _mark(batch: str, line: int) -> str:
 
 def read(post: Post, number: int) -> None:
     """Read the shared dataset until told to stop; what is acknowledged must be in the next answer, whole."""
+    end_with_parent()
     tempfile.tempdir = post.folder
     lake, reads, seen = post.lake(), 0, 0
     while not (post.here / STOP).exists():

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ConflictError, NotFoundError, WorkbenchError
+from workbench.lake.drill_crew import end_with_parent
 from workbench.lake.lake import Lake
 from workbench.lake.loading.report import Request
 from workbench.lake.sql.query import Access
@@ -115,6 +116,7 @@ def _silent(_phase: str) -> None:
 
 def work(post: Post, number: int, seed: int) -> None:
     """Do one thing after another until told to stop."""
+    end_with_parent()
     tempfile.tempdir = post.folder
     handle = os.open(post.here / f"{os.getpid()}.phase", os.O_CREAT | os.O_WRONLY)
 
@@ -186,6 +188,7 @@ def _search(place: Place, number: int, n: int) -> None:
 
 def check(post: Post, number: int, seed: int) -> None:
     """What the next process finds: it opens as it is, has everything that was promised, and answers exactly."""
+    end_with_parent()
     tempfile.tempdir = post.folder
     who, chance = f"checker {number}", random.Random(seed)
     try:
