@@ -164,6 +164,8 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 @pytest.fixture
 def copied(staffed: Workbench, tmp_path: Path) -> Iterator[Workbench]:
     """A copy of the staffed lake, with all that is derived, that a test may change."""
-    shutil.copytree(staffed.settings.lake, tmp_path / "lake")
+    # Without its logs: which tests have looked at it before is chance.
+    logs = shutil.ignore_patterns("pii_access", "llm_calls", "iterate_sessions", "searches")
+    shutil.copytree(staffed.settings.lake, tmp_path / "lake", ignore=logs)
     with workbench.connect(tmp_path / "lake", folder=tmp_path) as opened:
         yield opened

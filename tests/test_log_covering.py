@@ -57,7 +57,7 @@ SPELLINGS = {
 def test_no_session_line_holds_a_name_of_the_roster(wb, raw):
     wb.logs.sessions.note(run_saying(f"We take {raw} at {PHONE}."))
     said = written(wb, "iterate_sessions").casefold()
-    assert not [word for word in ("hal", "ash", "0007", "\\u0068") if word in said.replace("share", "")]
+    assert not [word for word in ("hal", "ash", "555-0007", "\\u0068") if word in said.replace("share", "")]
     assert "we take" in said
 
 
@@ -66,7 +66,7 @@ def test_neither_a_finding_nor_a_path_nor_a_change_names_anybody(wb):
     wb.logs.sessions.note(run_saying("{}", findings=(told,)))
     said = written(wb, "iterate_sessions")
     assert "Nearest: W-7 " in said  # ids are what the log is read for
-    assert not [word for word in (WHO, "Hal", "0007") if word in said]
+    assert not [word for word in (WHO, "Hal", "555-0007") if word in said]
 
 
 def test_a_whole_run_leaves_no_name_but_in_what_was_accepted(wb):
@@ -86,7 +86,7 @@ def test_no_call_of_a_model_keeps_a_name_in_its_texts(wb):
     asked.complete(Ask("scripted/x", (Message("system", f"About {WHO}."), Message("user", f"Ask {WHO.lower()}?"))))
     said = written(wb, "llm_calls")
     assert "can come" in said
-    assert not [word for word in (WHO, WHO.lower(), "0007") if word in said]
+    assert not [word for word in (WHO, WHO.lower(), "555-0007") if word in said]
 
 
 def test_what_a_server_repeats_of_a_request_in_its_error_is_covered_too(wb):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -29,12 +28,11 @@ SLOW_S = 60
 
 
 @pytest.fixture
-def lake(staffed: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def lake(copied: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lake of 2,000 workers of the test's own: a run of the loop writes its session into it."""
-    shutil.copytree(staffed.settings.lake, tmp_path / "lake")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("LH_LAKE", str(tmp_path / "lake"))
-    return tmp_path / "lake"
+    monkeypatch.setenv("LH_LAKE", copied.settings.lake)
+    return Path(copied.settings.lake)
 
 
 @pytest.fixture

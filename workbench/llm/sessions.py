@@ -73,6 +73,7 @@ ORDER BY timestamp DESC, session_id"""
 """The alarm query. It must be empty: no invented worker ever reaches a contract. The same as `alarms`, in SQL."""
 
 _NAMES = {"code", "severity", "status"}  # words of ours, not of a person or a model, as a path may be
+_FIELDS = {"code", "path", "severity", "message", "got", "expected", "nearest_valid", "evidence", "was", "now"}
 
 
 def to_record(run: Run, *, timestamp: dt.datetime, daemon: str = DAEMON, mask: Mask | None = None) -> dict[str, Any]:
@@ -198,5 +199,5 @@ def _hidden(value: Any, hide: Mask) -> Any:
 
 
 def _hidden_keys(value: Mapping[Any, Any], hide: Mask) -> Iterator[tuple[Any, Any]]:
-    """A model may write a name of a field as well as a value."""
-    return ((hide(key) if isinstance(key, str) else key, item) for key, item in value.items())
+    """A model may write a name of a field as well as a value; those of findings and changes are ours."""
+    return ((hide(key) if isinstance(key, str) and key not in _FIELDS else key, item) for key, item in value.items())

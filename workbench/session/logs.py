@@ -153,7 +153,7 @@ class Logs:
         return [] if lake.catalog.find(SESSIONS) is None else list(lake.sql(ALARM).table.to_pylist())
 
     def checks(self) -> list[Check]:
-        """What ``lh doctor`` says of the session log: broken when the alarm query finds anything."""
+        """What ``lh doctor`` says of the session log, if there is one: broken when the alarm query finds anything."""
         from workbench.lake.health import Check
 
         try:
@@ -164,6 +164,8 @@ class Logs:
         if not found and not self.sessions.flush():
             said = f"lines wait on this machine and were not looked at: {self.sessions.stats().last_error}"
             return [Check(SESSIONS, "warning", said, "mend what is said of the storage, then: lh doctor")]
+        if self.lake().catalog.find(SESSIONS) is None:
+            return []
         if not found:
             return [Check(SESSIONS, "ok", "no accepted fill that is not known to be grounded")]
         ids = [str(row["session_id"]) for row in found]
