@@ -219,3 +219,11 @@ def test_a_model_that_cannot_be_reached_is_data(ran: Root, tmp_path: Path, lh: L
     assert [one["model"] for one in run["attempts"]] == ["nobody/knows", "nobody/else"]
     assert all(one["error"] for one in run["attempts"])
     assert (run["passed"], run["escalated"], run["dry_run"]) == (False, True, False)
+
+
+@pytest.mark.parametrize("command", [["run", "--no-roster"], ["collect"]], ids=["run", "collect"])
+def test_a_folder_without_logs_is_no_run_of_nothing(tmp_path: Path, lh: Lh, command: list[str]) -> None:
+    code, said = lh("distill", *command, "--root", tmp_path / "none")
+    assert code == 1
+    assert "There are no source logs in" in said
+    assert not (tmp_path / "none").exists()

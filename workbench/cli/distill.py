@@ -16,6 +16,7 @@ from workbench.cli import distill_review, distill_shown, show
 from workbench.cli.app import JsonOption, LakeOption, app, workbench
 from workbench.cli.distill_options import AtOption, RootOption, now
 from workbench.cli.progress import Bar
+from workbench.errors import NotFoundError
 
 if TYPE_CHECKING:
     from workbench.distill.replay import Models
@@ -57,7 +58,7 @@ def run_all(
 
     more = {"include_partial": include_partial, "include_review": include_review, "partition_only": partition_only}
     with _order(recorded_at, run_id, lake if roster else "", evaluation, more, roster=roster) as order:
-        done = run(Root(root), order)
+        done = run(_sourced(Root(root)), order)
     if as_json:
         show.json_out(done.summary.model_dump(by_alias=True) | {"drift": done.drift.model_dump()})
     else:
@@ -304,7 +305,8 @@ def _stage(root: Path, stage: str, order: Order, *, as_json: bool) -> None:
     from workbench.distill.root import Root
     from workbench.distill.run import run_stage
 
-    done = run_stage(Root(root), stage, order)
+    place = Root(root)
+    done = run_stage(_sourced(place) if stage == "collect" else place, stage, order)
     show.json_out(done.model_dump()) if as_json else distill_shown.stages([done])
     _exit(passed=done.validation.passed)
 
@@ -312,13 +314,23 @@ def _stage(root: Path, stage: str, order: Order, *, as_json: bool) -> None:
 def _check_export(kind: str, form: str) -> None:
     from workbench.distill.export import FORMATS
     from workbench.distill.root import EXPORTS
-    from workbench.errors import InvalidError, NotFoundError
+    from workbench.errors import InvalidError
 
     if kind not in EXPORTS:
         raise NotFoundError.named("export", kind, EXPORTS)
     of_kind = [name for name, (made_of, _) in FORMATS.items() if made_of == kind]
     if form and form not in of_kind:
         raise InvalidError(f"{kind} has no format {form!r}.", hint=f"There are: {', '.join(of_kind) or 'none'}.")
+
+
+def _sourced(place: Root) -> Root:
+    """The tree, if it has anything to collect: a wrong folder must not become a run of nothing."""
+    if not place.sources():
+        raise NotFoundError(
+            f"There are no source logs in {place.kb}.",
+            hint="--root DIR is the folder that holds data/_kb. For an example: lh distill fixture DIR",
+        )
+    return place
 
 
 def _exit(*, passed: bool) -> None:
@@ -329,7 +341,6 @@ def _exit(*, passed: bool) -> None:
 def _recorded_at(root: Root, run_id: str) -> str:
     from workbench.distill.receipts import read_receipts
     from workbench.distill.records import StageReceipt
-    from workbench.errors import NotFoundError
 
     for one in read_receipts(root, run_id).values() if run_id else ():
         if isinstance(one, StageReceipt):
